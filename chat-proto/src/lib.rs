@@ -1,0 +1,29 @@
+#![doc = include_str!("../README.md")]
+
+mod code;
+mod frame;
+mod id;
+mod limits;
+mod model;
+mod page;
+mod text;
+
+pub use code::{CloseCode, ErrorCode};
+pub use frame::{
+    ChangeEvent, ClientFrame, Command, ConversationTarget, CreateRoom, DecodeError, ErrorPayload,
+    Event, FrameId, HistoryRequest, MessageSend, PeerTarget, Ready, Reply, ServerFrame,
+    SignalEvent,
+};
+pub use id::{
+    ClientId, ConversationId, IdError, LoginSessionId, MessageId, NodeId, SessionId, UserId,
+};
+pub use limits::{Heartbeat, Limits};
+pub use model::{
+    Conversation, ConversationKind, ConversationSummary, Member, MemberProfile, MemberRole,
+    MemberState, Message, MessagePreview, PresenceEntry, PresenceStatus, User, Visibility,
+};
+pub use page::{Cursor, CursorError, HistoryMeta, HistoryPage, Page, PageMeta};
+pub use text::{DisplayName, MessageBody, RoomName, TextError, Topic, Username};
+
+/// The WebSocket subprotocol that this vocabulary describes (RFC 6455 §1.9).
+pub const SUBPROTOCOL: &str = "chat.v1";

@@ -1,0 +1,108 @@
+use serde::{Deserialize, Serialize};
+
+use super::{TextError, check_length, is_invisible};
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The most characters allowed.
+            pub const MAX_CHARS: usize = $max;
+
+            /// Accepts a text after white space at both ends is cut off.
+            ///
+            /// # Errors
+            ///
+            /// [`TextError::TooLong`], [`TextError::Empty`], or [`TextError::Character`] for a
+            /// control character.
+            pub fn parse(text: &str) -> Result<Self, TextError> {
+                let text = text.trim();
+                check_length(text, Self::MAX_CHARS)?;
+                if let Some(c) = text.chars().find(|c| c.is_control()) {
+                    return Err(TextError::Character(c));
+                }
+                if text.chars().all(is_invisible) {
+                    return Err(TextError::Empty);
+                }
+                Ok(Self(text.into()))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = TextError;
+
+            fn try_from(text: String) -> Result<Self, TextError> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name a user is shown by: at most 64 characters, not unique.
+    DisplayName,
+    64
+);
+name!(
+    /// The name of a room: at most 80 characters, not unique.
+    RoomName,
+    80
+);
+name!(
+    /// What a room is about: at most 250 characters.
+    Topic,
+    250
+);
+
+/// A user who gave no name to be shown is shown by the unique one.
+impl From<&crate::Username> for DisplayName {
+    fn from(username: &crate::Username) -> Self {
+        Self(username.as_str().into())
+    }
+}
+
+impl RoomName {
+    /// The form by which a room is found by its name: names that differ only in case are equal.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_and_bounded() {
+        assert_eq!(RoomName::parse("  general ").unwrap().as_str(), "general");
+        assert_eq!(RoomName::parse("\u{200B}"), Err(TextError::Empty));
+        assert_eq!(RoomName::parse("a\nb"), Err(TextError::Character('\n')));
+        assert_eq!(
+            DisplayName::parse(&"x".repeat(65)),
+            Err(TextError::TooLong { max: 64, actual: 65 })
+        );
+    }
+}
