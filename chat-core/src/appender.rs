@@ -1,0 +1,190 @@
+//! Group commit: the messages of all sessions that are waiting become one call of the store.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_proto::ChangeEvent;
+use tokio::sync::oneshot;
+
+use crate::error::ChatError;
+use crate::hub::Origin;
+use crate::router::{Router, causes};
+use crate::sharded::lock;
+use crate::store::{AppendOutcome, MessageDraft, MessageStore, StoreError};
+use crate::stores::within;
+use crate::tasks::Tasks;
+
+/// The most messages stored in one call.
+const BATCH: usize = 1_024;
+/// The most messages that wait; a further one is refused.
+const QUEUE: usize = 8_192;
+
+/// Stores messages, in the order in which they were submitted.
+///
+/// There is no timer: while one batch is being stored the next gathers, so batches grow with the
+/// load and a lone message waits for nothing.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    store: Arc<dyn MessageStore>,
+    router: Arc<Router>,
+    timeout: Duration,
+    tasks: Tasks,
+    /// What waits, and whether a task is storing. Held for a push or a swap.
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Vec<Pending>,
+    storing: bool,
+}
+
+#[derive(Debug)]
+struct Pending {
+    draft: MessageDraft,
+    origin: Option<Origin>,
+    answer: oneshot::Sender<Result<AppendOutcome, ChatError>>,
+}
+
+/// The answer to a submitted message, once it is stored.
+#[derive(Debug)]
+pub(crate) struct Appending(oneshot::Receiver<Result<AppendOutcome, ChatError>>);
+
+impl Appending {
+    pub(crate) async fn outcome(self) -> Result<AppendOutcome, ChatError> {
+        // A lost answer means that the storing task panicked: the message may be stored or not.
+        self.0.await.unwrap_or(Err(ChatError::Timeout))
+    }
+}
+
+impl Appender {
+    pub(crate) fn new(
+        store: Arc<dyn MessageStore>,
+        router: Arc<Router>,
+        timeout: Duration,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        Arc::new(Self { store, router, timeout, tasks, queue: Mutex::default() })
+    }
+
+    /// Puts a message in line. Its place is taken when this returns, whoever awaits the answer.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        draft: MessageDraft,
+        origin: Option<Origin>,
+    ) -> Result<Appending, ChatError> {
+        let (answer, appending) = oneshot::channel();
+        let start = {
+            let mut queue = lock(&self.queue);
+            if queue.waiting.len() >= QUEUE {
+                return Err(ChatError::Busy);
+            }
+            queue.waiting.push(Pending { draft, origin, answer });
+            !std::mem::replace(&mut queue.storing, true)
+        };
+        if start {
+            let appender = Arc::clone(self);
+            self.tasks.spawn("appender", async move { appender.drive().await });
+        }
+        Ok(Appending(appending))
+    }
+
+    async fn drive(&self) {
+        let _stopped = StopOnPanic(self);
+        while let Some(batch) = self.next_batch() {
+            self.store(batch).await;
+        }
+    }
+
+    fn next_batch(&self) -> Option<Vec<Pending>> {
+        let mut queue = lock(&self.queue);
+        if queue.waiting.is_empty() {
+            queue.storing = false;
+            return None;
+        }
+        let size = queue.waiting.len().min(BATCH);
+        let rest = queue.waiting.split_off(size);
+        Some(std::mem::replace(&mut queue.waiting, rest))
+    }
+
+    async fn store(&self, mut batch: Vec<Pending>) {
+        let drafts = batch.iter().map(|pending| pending.draft.clone()).collect();
+        match self.append(drafts).await {
+            Ok(outcomes) => self.settle(batch, outcomes),
+            // One draft that the store cannot take must not take the others along.
+            Err(ChatError::Store(StoreError::Failed(_))) if batch.len() > 1 => {
+                for pending in batch.drain(..) {
+                    match self.append(vec![pending.draft.clone()]).await {
+                        Ok(outcomes) => self.settle(vec![pending], outcomes),
+                        Err(error) => refuse(vec![pending], &error),
+                    }
+                }
+            }
+            Err(error) => refuse(batch, &error),
+        }
+    }
+
+    async fn append(&self, drafts: Vec<MessageDraft>) -> Result<Vec<AppendOutcome>, ChatError> {
+        let expected = drafts.len();
+        let outcomes = within(self.timeout, self.store.append(drafts)).await?;
+        if outcomes.len() == expected {
+            Ok(outcomes)
+        } else {
+            Err(StoreError::failed("the store answered another number of messages").into())
+        }
+    }
+
+    /// Tells everybody of what was stored, and then each sender.
+    fn settle(&self, batch: Vec<Pending>, outcomes: Vec<AppendOutcome>) {
+        for (pending, outcome) in batch.into_iter().zip(outcomes) {
+            match &outcome {
+                AppendOutcome::Stored(message) => self.router.announce(
+                    ChangeEvent::MessageCreated {
+                        conversation_id: message.conversation_id,
+                        change_seq: message.change_seq,
+                        message: message.clone(),
+                    },
+                    pending.origin,
+                ),
+                // Its first send may have been stored without this node knowing.
+                AppendOutcome::Repeated(message) => {
+                    self.router.hear_of(message.conversation_id, message.change_seq);
+                }
+                AppendOutcome::NotMember => {}
+            }
+            // A sender that is gone needs no answer.
+            let _ = pending.answer.send(Ok(outcome));
+        }
+    }
+}
+
+/// Answers every sender of a batch that was not stored.
+fn refuse(batch: Vec<Pending>, error: &ChatError) {
+    tracing::error!(messages = batch.len(), error = %causes(error), "messages were not stored");
+    for pending in batch {
+        let error = match error {
+            ChatError::Store(StoreError::Full(_)) => {
+                ChatError::Store(StoreError::Full("the batch was not stored".into()))
+            }
+            ChatError::Store(StoreError::Failed(_)) => {
+                ChatError::Store(StoreError::failed("the message was not stored"))
+            }
+            ChatError::Store(_) => {
+                ChatError::Store(StoreError::unavailable("the batch was not stored"))
+            }
+            _ => ChatError::Timeout,
+        };
+        let _ = pending.answer.send(Err(error));
+    }
+}
+
+/// Lets the next message start a new task, should this one end by a panic.
+struct StopOnPanic<'a>(&'a Appender);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(&self.0.queue).storing = false;
+        }
+    }
+}

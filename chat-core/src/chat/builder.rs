@@ -1,0 +1,152 @@
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::pairs::Pairs;
+use super::{Chat, Engine, keeper};
+use crate::appender::Appender;
+use crate::broker::Broker;
+use crate::config::ChatConfig;
+use crate::limit::RateLimiter;
+use crate::memory::MemoryPresence;
+use crate::presence::{Presence, PresenceStore};
+use crate::router::Router;
+use crate::store::{
+    ConversationStore, CursorStore, InboxStore, MemberStore, MessageStore, Store, UserStore,
+};
+use crate::stores::Stores;
+use crate::tasks::Tasks;
+use crate::typing::TypingTable;
+
+/// Sets up an engine. Only the store is needed.
+#[derive(Debug)]
+pub struct ChatBuilder {
+    config: ChatConfig,
+    stores: Stores,
+    broker: Option<Arc<dyn Broker>>,
+    presence: Arc<dyn PresenceStore>,
+}
+
+macro_rules! aggregate {
+    ($(#[$doc:meta])* $field:ident: $store:ident) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $field(mut self, store: Arc<dyn $store>) -> Self {
+            self.stores.$field = store;
+            self
+        }
+    };
+}
+
+impl ChatBuilder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            config: ChatConfig::default(),
+            stores: store.into(),
+            broker: None,
+            presence: Arc::new(MemoryPresence::new()),
+        }
+    }
+
+    /// How the engine behaves. Default: [`ChatConfig::default`].
+    #[must_use]
+    pub fn config(mut self, config: ChatConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How the engine hears of other nodes that share its store. Default: it is alone.
+    #[must_use]
+    pub fn broker(mut self, broker: Arc<dyn Broker>) -> Self {
+        self.broker = Some(broker);
+        self
+    }
+
+    /// Where nodes share who is online. Default: in this engine's memory, for a node that is alone.
+    #[must_use]
+    pub fn presence(mut self, presence: Arc<dyn PresenceStore>) -> Self {
+        self.presence = presence;
+        self
+    }
+
+    aggregate!(
+        /// Replaces the store's users, by a decorator or a mock.
+        users: UserStore
+    );
+    aggregate!(
+        /// Replaces the store's conversations, by a decorator or a mock.
+        conversations: ConversationStore
+    );
+    aggregate!(
+        /// Replaces the store's memberships, by a decorator or a mock.
+        members: MemberStore
+    );
+    aggregate!(
+        /// Replaces the store's messages, by a decorator or a mock.
+        messages: MessageStore
+    );
+    aggregate!(
+        /// Replaces the store's cursors, by a decorator or a mock.
+        cursors: CursorStore
+    );
+    aggregate!(
+        /// Replaces the store's lists of conversations, by a decorator or a mock.
+        inbox: InboxStore
+    );
+
+    /// Starts the engine.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, since the engine starts its tasks.
+    #[must_use]
+    pub fn build(self) -> Chat {
+        let config = Arc::new(self.config);
+        let limits = config.limits;
+        let stores = self.stores;
+        let tasks = Tasks::default();
+        let router = Router::new(
+            stores.messages.clone(),
+            stores.members.clone(),
+            self.broker,
+            tasks.clone(),
+            Arc::clone(&config),
+        );
+        let appender = Appender::new(
+            stores.messages.clone(),
+            Arc::clone(&router),
+            config.call_timeout(),
+            tasks.clone(),
+        );
+        let presence = Arc::new(Presence::new(
+            self.presence,
+            stores.clone(),
+            Arc::clone(&router),
+            Arc::clone(&config),
+        ));
+        let typing = Arc::new(Mutex::new(TypingTable::new(
+            Duration::from_millis(limits.typing_resend_ms),
+            Duration::from_millis(limits.typing_expiry_ms),
+        )));
+        keeper::start(&tasks, &config, &router, &presence, &typing);
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        let engine = Engine {
+            sends: RateLimiter::new(limits.messages_per_second, second, limits.message_burst),
+            openings: RateLimiter::new(
+                limits.conversations_per_minute,
+                minute,
+                limits.conversations_per_minute,
+            ),
+            pairs: Pairs::new(),
+            config,
+            stores,
+            router,
+            appender,
+            presence,
+            typing,
+            tasks,
+            draining: AtomicBool::new(false),
+        };
+        Chat { engine: Arc::new(engine) }
+    }
+}

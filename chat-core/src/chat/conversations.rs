@@ -1,0 +1,130 @@
+use chat_proto::{
+    ConversationId, ConversationSummary, Cursor, MemberProfile, Page, PeerTarget, UserId,
+};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{Actor, Chat};
+use crate::access::Action;
+use crate::error::ChatError;
+use crate::store::{InboxPosition, NewDirect, UnreadTotal};
+
+impl Chat {
+    /// The direct conversation with another user, made on first use.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::Invalid`] when no user is named, [`ChatError::NotFound`] when there is no such
+    /// user, [`ChatError::SelfConversation`], [`ChatError::RateLimited`] when the actor opens too
+    /// many, or a failure of the store.
+    pub async fn open_direct(
+        &self,
+        actor: &Actor,
+        peer: &PeerTarget,
+    ) -> Result<ConversationSummary, ChatError> {
+        let peer = match (&peer.user_id, &peer.username) {
+            (Some(id), _) => self.user(id).await?,
+            (None, Some(name)) => self.user_by_name(name).await?,
+            (None, None) => return Err(ChatError::Invalid("name a user by userId or username")),
+        };
+        if peer.id == actor.user_id {
+            return Err(ChatError::SelfConversation);
+        }
+        let direct = NewDirect {
+            id: ConversationId::generate(),
+            opener: actor.user_id.clone(),
+            peer: peer.id.clone(),
+            created_at: Timestamp::now(),
+        };
+        // Only what is made counts, but who has made too many has to wait for either.
+        let now = Instant::now();
+        let allowed = self.engine.openings.peek(&actor.user_id, now);
+        allowed.map_err(|retry_after| ChatError::RateLimited { retry_after })?;
+        let stores = &self.engine.stores;
+        let opened = self.within(stores.conversations.open_direct(direct)).await?;
+        if opened.created {
+            // Counted even if others were made in the meantime.
+            let _ = self.engine.openings.check(&actor.user_id, now);
+            let router = &self.engine.router;
+            router.appear(&actor.user_id, opened.conversation.id, 1);
+            router.appear(&peer.id, opened.conversation.id, 2);
+        }
+        self.conversation(actor, opened.conversation.id).await
+    }
+
+    /// One conversation, as the actor sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::NotFound`] when there is none or the actor is not a member, or a failure of
+    /// the store.
+    pub async fn conversation(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+    ) -> Result<ConversationSummary, ChatError> {
+        let found = self.within(self.engine.stores.inbox.summary(&actor.user_id, id)).await?;
+        found.ok_or(ChatError::NotFound)
+    }
+
+    /// The actor's conversations, the most recently active first.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], or a failure of the store.
+    pub async fn conversations(
+        &self,
+        actor: &Actor,
+        cursor: Option<&Cursor>,
+        limit: Option<usize>,
+    ) -> Result<Page<ConversationSummary>, ChatError> {
+        let limit = self.page_size(limit)?;
+        let after = cursor.map(Cursor::decode).transpose()?;
+        self.inbox_page(&actor.user_id, after, limit).await
+    }
+
+    /// A page of a user's list, of any size.
+    pub(crate) async fn inbox_page(
+        &self,
+        user: &UserId,
+        after: Option<InboxPosition>,
+        limit: usize,
+    ) -> Result<Page<ConversationSummary>, ChatError> {
+        let inbox = &self.engine.stores.inbox;
+        let found = self.within(inbox.summaries(user, after, limit + 1)).await?;
+        Ok(Page::from_overfull(found, limit, |summary| InboxPosition {
+            last_activity_at: summary.last_activity_at,
+            id: summary.conversation_id,
+        }))
+    }
+
+    /// The members of a conversation.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::NotFound`] when there is none or the actor is not a member,
+    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], or a failure of the store.
+    pub async fn members(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+        cursor: Option<&Cursor>,
+        limit: Option<usize>,
+    ) -> Result<Page<MemberProfile>, ChatError> {
+        let limit = self.page_size(limit)?;
+        let after: Option<UserId> = cursor.map(Cursor::decode).transpose()?;
+        self.authorise(Action::View, actor, id).await?;
+        let members = &self.engine.stores.members;
+        let found = self.within(members.members(id, after.as_ref(), limit + 1)).await?;
+        Ok(Page::from_overfull(found, limit, |profile| profile.member.user_id.clone()))
+    }
+
+    /// What the actor has not read, in all conversations.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub async fn unread(&self, actor: &Actor) -> Result<UnreadTotal, ChatError> {
+        self.within(self.engine.stores.inbox.unread_total(&actor.user_id)).await
+    }
+}

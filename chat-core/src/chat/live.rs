@@ -1,0 +1,77 @@
+use chat_proto::{ConversationId, PresenceEntry, PresenceStatus, SignalEvent, UserId};
+use tokio::time::Instant;
+
+use super::{Actor, Chat};
+use crate::error::ChatError;
+use crate::sharded::lock;
+
+impl Chat {
+    /// Shows the actor as typing, for `limits.typing_expiry_ms` or until the next message.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::NotFound`] when there is no such conversation or the actor is not a member, or
+    /// a failure of the store.
+    pub async fn start_typing(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
+        self.check_member(actor, id).await?;
+        if lock(&self.engine.typing).start(id, &actor.user_id, Instant::now()) {
+            let (conversation_id, user_id) = (id, actor.user_id.clone());
+            let event = SignalEvent::TypingStarted { conversation_id, user_id };
+            self.engine.router.signal(id, &actor.user_id, event);
+        }
+        Ok(())
+    }
+
+    /// Shows the actor as no longer typing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chat::start_typing`].
+    pub async fn stop_typing(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
+        self.check_member(actor, id).await?;
+        if lock(&self.engine.typing).stop(id, &actor.user_id) {
+            self.tell_typing_stopped(id, &actor.user_id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_typing_stopped(&self, conversation_id: ConversationId, user: &UserId) {
+        let event = SignalEvent::TypingStopped { conversation_id, user_id: user.clone() };
+        self.engine.router.signal(conversation_id, user, event);
+    }
+
+    /// Sets how the actor is shown while online.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::Invalid`] for [`PresenceStatus::Offline`], [`ChatError::Conflict`] while the
+    /// actor has no session, or a failure of the presence store.
+    pub async fn set_presence(
+        &self,
+        actor: &Actor,
+        status: PresenceStatus,
+    ) -> Result<(), ChatError> {
+        if status == PresenceStatus::Offline {
+            return Err(ChatError::Invalid("status is online, away or invisible"));
+        }
+        self.engine.presence.set(&actor.user_id, status).await
+    }
+
+    /// Who is online among those whose presence the actor may see: at most 1,000.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store or the presence store.
+    pub async fn presence(&self, actor: &Actor) -> Result<Vec<PresenceEntry>, ChatError> {
+        self.engine.presence.seen_by(&actor.user_id).await
+    }
+
+    /// Membership, as far as this node knows it, and from the store where it does not.
+    async fn check_member(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
+        if self.engine.router.hub.is_subscribed(&actor.user_id, id) {
+            return Ok(());
+        }
+        let asking = self.engine.stores.members.member(id, &actor.user_id);
+        self.within(asking).await?.map(drop).ok_or(ChatError::NotFound)
+    }
+}

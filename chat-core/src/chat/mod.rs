@@ -1,0 +1,174 @@
+//! The engine's face: every use case is a method of [`Chat`], a file for each subject.
+
+mod actor;
+mod builder;
+mod conversations;
+mod keeper;
+mod live;
+mod messages;
+mod pairs;
+mod receipts;
+mod rooms;
+mod users;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_proto::{
+    CloseCode, Conversation, ConversationId, LoginSessionId, Member, SignalEvent, UserId,
+};
+
+pub use actor::Actor;
+pub use builder::ChatBuilder;
+pub use messages::Sent;
+pub use receipts::Receipt;
+
+use crate::access::{self, Action, Decision};
+use crate::appender::Appender;
+use crate::auth::Identity;
+use crate::broker::Subject;
+use crate::config::ChatConfig;
+use crate::error::ChatError;
+use crate::hub::{Class, Delivery, Item};
+use crate::limit::RateLimiter;
+use crate::presence::Presence;
+use crate::router::{Router, RouterNotice};
+use crate::session::Session;
+use crate::store::{Store, StoreError};
+use crate::stores::{Stores, within};
+use crate::tasks::Tasks;
+use crate::typing::TypingTable;
+use pairs::Pairs;
+
+/// The chat engine: one node. Cloning it is cheap, and all clones are the same engine.
+///
+/// Its background tasks run until [`Chat::shutdown`], or until the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    pub(crate) engine: Arc<Engine>,
+}
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) config: Arc<ChatConfig>,
+    pub(crate) stores: Stores,
+    pub(crate) router: Arc<Router>,
+    pub(crate) appender: Arc<Appender>,
+    pub(crate) presence: Arc<Presence>,
+    /// Who is typing. Held for one call of the table.
+    pub(crate) typing: Arc<Mutex<TypingTable>>,
+    sends: RateLimiter<UserId>,
+    openings: RateLimiter<UserId>,
+    pairs: Pairs,
+    tasks: Tasks,
+    draining: AtomicBool,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.tasks.cancel();
+    }
+}
+
+impl Chat {
+    /// Begins to set up an engine over a store.
+    #[must_use]
+    pub fn builder(store: Arc<dyn Store>) -> ChatBuilder {
+        ChatBuilder::new(store)
+    }
+
+    /// How this engine behaves.
+    #[must_use]
+    pub fn config(&self) -> &ChatConfig {
+        &self.engine.config
+    }
+
+    /// Attaches a device of a user whose credential was checked.
+    ///
+    /// The user is recorded at first sight, and is online from now on. Drop the session to detach
+    /// the device.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::TooMany`] when the user has as many sessions here as allowed,
+    /// [`ChatError::Busy`] while the engine drains, or a failure of the store.
+    pub async fn attach(&self, identity: &Identity) -> Result<Session, ChatError> {
+        if self.engine.draining.load(Ordering::Acquire) {
+            return Err(ChatError::Busy);
+        }
+        Session::attach(self.clone(), identity).await
+    }
+
+    /// Ends the connections of logins that have ended, on every node: those of the user's sessions
+    /// that were attached with one of them.
+    pub fn end_logins(&self, user: &UserId, logins: &[LoginSessionId]) {
+        self.engine.router.end_logins_here(user, logins);
+        let notice = RouterNotice::LoginsEnded(logins.to_vec());
+        self.engine.router.broadcast(Subject::User(user.clone()), &notice);
+    }
+
+    /// Refuses new sessions, and asks every device to come back after a random time within the
+    /// window. Each session ends once it has sent what waits and answered what it was asked.
+    pub fn drain(&self, window: Duration) {
+        self.engine.draining.store(true, Ordering::Release);
+        let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        let event = SignalEvent::SessionDraining { reconnect_after_ms: [0, window] };
+        let delivery = Delivery::single(&event.into(), None, Class::Durable);
+        self.engine.router.hub.for_each_device(|device| {
+            device.outbox.offer(Item::Delivery(delivery.clone()));
+            device.outbox.end(CloseCode::Draining);
+        });
+    }
+
+    /// Stops the engine's tasks, once what was submitted is stored. Drain first.
+    pub async fn shutdown(&self) {
+        self.engine.draining.store(true, Ordering::Release);
+        self.engine.presence.close().await;
+        self.engine.tasks.stop().await;
+    }
+
+    /// Stops the engine's tasks at once and says nothing to anybody, as a crash would: for tests of
+    /// what the other nodes make of it.
+    #[cfg(feature = "testing")]
+    pub fn abandon(&self) {
+        self.engine.tasks.cancel();
+    }
+
+    /// Waits for a store, but no longer than configured.
+    pub(crate) async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, ChatError> {
+        within(self.engine.config.call_timeout(), call).await
+    }
+
+    /// The conversation, if the actor may do this to it.
+    async fn authorise(
+        &self,
+        action: Action,
+        actor: &Actor,
+        id: ConversationId,
+    ) -> Result<(Conversation, Option<Member>), ChatError> {
+        let stores = &self.engine.stores;
+        let conversation = self.within(stores.conversations.conversation(id)).await?;
+        let conversation = conversation.ok_or(ChatError::NotFound)?;
+        let member = self.within(stores.members.member(id, &actor.user_id)).await?;
+        match access::decide(action, &conversation, member.as_ref()) {
+            Decision::Allow => Ok((conversation, member)),
+            Decision::Hide => Err(ChatError::NotFound),
+            Decision::Deny(why) => Err(ChatError::Forbidden(why)),
+        }
+    }
+
+    /// How many items a page has.
+    fn page_size(&self, limit: Option<usize>) -> Result<usize, ChatError> {
+        let limits = &self.engine.config.limits;
+        match limit.unwrap_or(limits.page) {
+            size if (1..=limits.page_max).contains(&size) => Ok(size),
+            _ => Err(ChatError::PageTooLarge { max: limits.page_max }),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+use chat_proto::{
+    ChangeEvent, Conversation, ConversationId, ConversationKind, ConversationSummary,
+    ConversationTarget, CreateRoom, Cursor, MemberProfile, Page, RoomName, Visibility,
+};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{Actor, Chat};
+use crate::access::Action;
+use crate::error::ChatError;
+use crate::store::{JoinOutcome, LeaveOutcome, NewRoom, RoomPosition};
+
+const TOO_MANY_MEMBERSHIPS: ChatError =
+    ChatError::TooMany("you are a member of as many conversations as allowed: leave one first");
+
+impl Chat {
+    /// Makes a room, with the actor as its owner.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::Invalid`] when a direct conversation is asked for, [`ChatError::RateLimited`],
+    /// [`ChatError::TooMany`] when the actor is a member of as many conversations as allowed, or a
+    /// failure of the store.
+    pub async fn create_room(
+        &self,
+        actor: &Actor,
+        room: CreateRoom,
+    ) -> Result<ConversationSummary, ChatError> {
+        if room.kind.is_some_and(|kind| kind != ConversationKind::Room) {
+            return Err(ChatError::Invalid("kind must be room: a direct conversation is opened"));
+        }
+        self.count_opening(actor)?;
+        let user = std::slice::from_ref(&actor.user_id);
+        let memberships = self.within(self.engine.stores.members.memberships(user)).await?;
+        if memberships.len() >= self.engine.config.limits.memberships_per_user {
+            return Err(TOO_MANY_MEMBERSHIPS);
+        }
+        let room = NewRoom {
+            id: ConversationId::generate(),
+            name: room.name,
+            topic: room.topic,
+            visibility: room.visibility.unwrap_or(Visibility::Public),
+            owner: actor.user_id.clone(),
+            created_at: Timestamp::now(),
+        };
+        let made = self.within(self.engine.stores.conversations.create_room(room)).await?;
+        self.engine.router.appear(&actor.user_id, made.id, 1);
+        self.conversation(actor, made.id).await
+    }
+
+    /// Joins a public room. Joining one that the actor is a member of changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::Invalid`] when no room is named, [`ChatError::NotFound`] when there is no such
+    /// room or it is not public, [`ChatError::TooMany`] when the actor is a member of as many
+    /// conversations as allowed, [`ChatError::RateLimited`], or a failure of the store.
+    pub async fn join_room(
+        &self,
+        actor: &Actor,
+        target: &ConversationTarget,
+    ) -> Result<ConversationSummary, ChatError> {
+        let id = match (target.conversation_id, &target.name) {
+            (Some(id), _) => id,
+            (None, Some(name)) => self.room_by_name(actor, name).await?,
+            (None, None) => {
+                return Err(ChatError::Invalid("name a room by conversationId or name"));
+            }
+        };
+        let members = &self.engine.stores.members;
+        let most = self.engine.config.limits.memberships_per_user;
+        let joining = members.join(id, &actor.user_id, Timestamp::now(), most);
+        match self.within(joining).await? {
+            JoinOutcome::Joined(profile) => self.announce_joined(actor, profile),
+            JoinOutcome::Already(_) => {}
+            // A member of a conversation that cannot be joined need not be told that it is hidden.
+            JoinOutcome::NotJoinable => return self.conversation(actor, id).await,
+            JoinOutcome::TooMany => {
+                return Err(TOO_MANY_MEMBERSHIPS);
+            }
+        }
+        self.conversation(actor, id).await
+    }
+
+    /// Leaves a room.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::NotFound`] when there is none or the actor is not a member,
+    /// [`ChatError::Forbidden`] for a direct conversation, or a failure of the store.
+    pub async fn leave_room(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
+        self.authorise(Action::Leave, actor, id).await?;
+        let leaving = self.engine.stores.members.leave(id, &actor.user_id);
+        match self.within(leaving).await? {
+            LeaveOutcome::Left(member) => {
+                let change = ChangeEvent::MemberLeft {
+                    conversation_id: id,
+                    change_seq: member.member.change_seq,
+                    member,
+                };
+                self.engine.router.announce(change, actor.origin());
+                Ok(())
+            }
+            LeaveOutcome::NotMember => Err(ChatError::NotFound),
+        }
+    }
+
+    /// The public rooms, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], or a failure of the store.
+    pub async fn rooms(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: Option<usize>,
+    ) -> Result<Page<Conversation>, ChatError> {
+        let limit = self.page_size(limit)?;
+        let after: Option<RoomPosition> = cursor.map(Cursor::decode).transpose()?;
+        let conversations = &self.engine.stores.conversations;
+        let found = self.within(conversations.public_rooms(after, limit + 1)).await?;
+        Ok(Page::from_overfull(found, limit, |room| RoomPosition {
+            key: room.name.as_ref().map(RoomName::key).unwrap_or_default(),
+            id: room.id,
+        }))
+    }
+
+    /// The oldest public room of a name; made, where that is turned on, if there is none.
+    async fn room_by_name(
+        &self,
+        actor: &Actor,
+        name: &RoomName,
+    ) -> Result<ConversationId, ChatError> {
+        let conversations = &self.engine.stores.conversations;
+        if let Some(room) = self.within(conversations.room_by_name(&name.key())).await? {
+            return Ok(room.id);
+        }
+        if !self.engine.config.create_rooms_on_join {
+            return Err(ChatError::NotFound);
+        }
+        self.count_opening(actor)?;
+        let room = NewRoom {
+            id: ConversationId::generate(),
+            name: name.clone(),
+            topic: None,
+            visibility: Visibility::Public,
+            owner: actor.user_id.clone(),
+            created_at: Timestamp::now(),
+        };
+        let opened = self.within(conversations.find_or_create_room(room)).await?;
+        if opened.created {
+            self.engine.router.appear(&actor.user_id, opened.conversation.id, 1);
+        }
+        Ok(opened.conversation.id)
+    }
+
+    fn announce_joined(&self, actor: &Actor, member: MemberProfile) {
+        let (conversation_id, change_seq) =
+            (member.member.conversation_id, member.member.change_seq);
+        let router = &self.engine.router;
+        router.appear(&actor.user_id, conversation_id, change_seq);
+        let change = ChangeEvent::MemberJoined { conversation_id, change_seq, member };
+        router.announce(change, actor.origin());
+    }
+
+    fn count_opening(&self, actor: &Actor) -> Result<(), ChatError> {
+        let counted = self.engine.openings.check(&actor.user_id, Instant::now());
+        counted.map_err(|retry_after| ChatError::RateLimited { retry_after })
+    }
+}

@@ -1,0 +1,95 @@
+use std::time::Duration;
+
+use chat_proto::{CursorError, ErrorCode, ErrorPayload, TextError};
+
+use crate::store::StoreError;
+
+/// Why the engine refused or failed a request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChatError {
+    /// It does not exist, or it is not for this user: the two are told alike.
+    #[error("there is no such thing, or it is not for you")]
+    NotFound,
+    /// The user may see it but not do this to it.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// A value is impossible.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// A text is refused.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A larger page than allowed was asked for.
+    #[error("a page has 1 to {max} items")]
+    PageTooLarge {
+        /// The most items of a page.
+        max: usize,
+    },
+    /// A cursor is refused.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    /// A direct conversation needs somebody else.
+    #[error("a direct conversation needs somebody else")]
+    SelfConversation,
+    /// The request contradicts the state of things.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// Too many requests.
+    #[error("too many requests: try again in {} ms", retry_after.as_millis())]
+    RateLimited {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The user has as many of something as allowed.
+    #[error("{0}")]
+    TooMany(&'static str),
+    /// A queue is full, or the engine is shutting down.
+    #[error("the server is busy: try again")]
+    Busy,
+    /// The store did not answer in time. A write may or may not have taken effect.
+    #[error("the store did not answer in time: try again")]
+    Timeout,
+    /// The store did not do its part.
+    #[error("the request could not be carried out: try again later")]
+    Store(#[from] StoreError),
+}
+
+impl ChatError {
+    /// The protocol's code for this error.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound => ErrorCode::NotFound,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::Invalid(_) => ErrorCode::InvalidPayload,
+            Self::Text(error) => error.code(),
+            Self::PageTooLarge { .. } => ErrorCode::PageTooLarge,
+            Self::Cursor(_) => ErrorCode::InvalidCursor,
+            Self::SelfConversation => ErrorCode::SelfConversation,
+            Self::Conflict(_) => ErrorCode::Conflict,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::TooMany(_) => ErrorCode::TooMany,
+            Self::Store(StoreError::Failed(_)) => ErrorCode::Internal,
+            Self::Busy | Self::Timeout | Self::Store(_) => ErrorCode::Unavailable,
+        }
+    }
+
+    /// When to try again, where that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// The error as a client is told of it: never with the cause, which belongs in the log.
+    #[must_use]
+    pub fn payload(&self) -> ErrorPayload {
+        let mut payload = ErrorPayload::new(self.code(), self.to_string());
+        payload.retry_after_ms =
+            self.retry_after().map(|after| after.as_millis().try_into().unwrap_or(u64::MAX).max(1));
+        payload
+    }
+}

@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chat_proto::{ConversationId, Event, SessionId, SignalEvent, UserId};
+
+/// The session that caused an event: only its own user is told which it was.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Origin {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+}
+
+/// What becomes of a delivery when its receiver reads too slowly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Never dropped: when it does not fit, the connection ends and the device resumes.
+    Durable,
+    /// Replaced by a newer one about the same thing.
+    Latest(Subject),
+    /// Dropped when the queue fills up.
+    Droppable,
+}
+
+impl Class {
+    /// The class of a signal.
+    pub(crate) fn of(event: &SignalEvent) -> Self {
+        match event {
+            SignalEvent::PresenceChanged(entry) => {
+                Self::Latest(Subject::Presence(entry.user_id.clone()))
+            }
+            SignalEvent::ReceiptRead { conversation_id, user_id, .. } => {
+                Self::Latest(Subject::Read(*conversation_id, user_id.clone()))
+            }
+            SignalEvent::ReceiptDelivered { conversation_id, user_id, .. } => {
+                Self::Latest(Subject::Delivered(*conversation_id, user_id.clone()))
+            }
+            SignalEvent::UnreadChanged { conversation_id, .. } => {
+                Self::Latest(Subject::Unread(*conversation_id))
+            }
+            SignalEvent::TypingStarted { .. } | SignalEvent::TypingStopped { .. } => {
+                Self::Droppable
+            }
+            _ => Self::Durable,
+        }
+    }
+}
+
+/// What a latest-wins delivery is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Presence(UserId),
+    Read(ConversationId, UserId),
+    Delivered(ConversationId, UserId),
+    Unread(ConversationId),
+}
+
+/// A frame, encoded once for all its receivers.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    text: Bytes,
+    /// The same frame with its origin, for the user whose session that was.
+    own: Option<(UserId, Bytes)>,
+    /// The change it tells, if it tells one.
+    change: Option<(ConversationId, u64)>,
+}
+
+impl Frame {
+    pub(crate) fn encode(event: &Event, origin: Option<&Origin>) -> Self {
+        let text = event.encode();
+        let own = origin.map(|o| (o.user.clone(), Event::with_origin(&text, o.session).into()));
+        let change = match event {
+            Event::Change(change) => Some((change.conversation_id(), change.change_seq())),
+            Event::Signal(_) => None,
+        };
+        Self { text: text.into(), own, change }
+    }
+
+    /// The frame as this user gets it.
+    pub(crate) fn text_for(&self, user: &UserId) -> Bytes {
+        match &self.own {
+            Some((own, text)) if own == user => text.clone(),
+            _ => self.text.clone(),
+        }
+    }
+
+    pub(crate) const fn change(&self) -> Option<(ConversationId, u64)> {
+        self.change
+    }
+}
+
+/// One or more frames on their way to many receivers. Cloning copies a pointer.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    frames: Arc<[Frame]>,
+    /// What it counts against a receiver's bound.
+    bytes: usize,
+    class: Class,
+}
+
+impl Delivery {
+    /// A batch of changes of one conversation.
+    pub(crate) fn changes(frames: Vec<Frame>) -> Self {
+        Self::new(frames, Class::Durable)
+    }
+
+    /// A single frame of any class.
+    pub(crate) fn single(event: &Event, origin: Option<&Origin>, class: Class) -> Self {
+        Self::new(vec![Frame::encode(event, origin)], class)
+    }
+
+    fn new(frames: Vec<Frame>, class: Class) -> Self {
+        let bytes = frames.iter().map(|frame| frame.text.len()).sum();
+        Self { frames: frames.into(), bytes, class }
+    }
+
+    pub(crate) fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) const fn class(&self) -> &Class {
+        &self.class
+    }
+}
+
+#[cfg(test)]
+impl Delivery {
+    /// The same delivery, counted as so many bytes.
+    pub(crate) const fn with_bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+}

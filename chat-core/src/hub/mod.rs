@@ -1,0 +1,260 @@
+//! The hub: which devices are attached to this node, and which conversations each is told of.
+//!
+//! A conversation's devices are found by one look-up; offering a delivery to one is a push behind
+//! that device's own lock. Nothing here waits.
+
+mod delivery;
+mod device;
+mod outbox;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chat_proto::{ConversationId, LoginSessionId, UserId};
+use foldhash::HashMap;
+
+pub(crate) use delivery::{Class, Delivery, Frame, Origin};
+pub(crate) use device::Device;
+pub(crate) use outbox::{End, Item, Outbox, Taken};
+
+use crate::sharded::Sharded;
+
+/// The registry of attached devices.
+///
+/// Lock order: a user's part, then a room's part, then a room's list, then an outbox.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    users: Sharded<UserId, Attached>,
+    rooms: Sharded<ConversationId, Arc<Room>>,
+}
+
+/// A user with at least one device here.
+#[derive(Debug, Default)]
+struct Attached {
+    devices: Vec<Arc<Device>>,
+    /// The conversations the user's devices are told of, with the change by which the user joined.
+    memberships: HashMap<ConversationId, u64>,
+}
+
+/// A conversation with at least one device here.
+#[derive(Debug, Default)]
+struct Room {
+    /// Read-locked for a fan-out, write-locked when a device comes or goes.
+    devices: RwLock<Vec<Arc<Device>>>,
+}
+
+impl Room {
+    fn add(&self, device: &Arc<Device>) {
+        self.devices.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(device));
+    }
+
+    /// Removes devices; returns whether none is left.
+    fn remove(&self, gone: impl Fn(&Device) -> bool) -> bool {
+        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        devices.retain(|device| !gone(device));
+        devices.is_empty()
+    }
+}
+
+/// What a detached device leaves behind.
+#[derive(Debug)]
+pub(crate) struct Detached {
+    /// Whether it was its user's last device here.
+    pub(crate) last: bool,
+    /// Conversations that no device here is told of any more.
+    pub(crate) emptied: Vec<ConversationId>,
+}
+
+/// What came of ending a subscription.
+#[derive(Debug)]
+pub(crate) enum Unsubscribed {
+    /// The user's devices are told no more.
+    Done {
+        /// Whether no device here is told of the conversation any more.
+        emptied: bool,
+    },
+    /// The user has joined again by a later change, and is still told.
+    JoinedAgain { joined: u64, devices: Vec<Arc<Device>> },
+    /// The user was not told.
+    Unknown,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        Self { users: Sharded::new(), rooms: Sharded::new() }
+    }
+
+    /// Adds a device, which is told of what its user's other devices are told of. False when the
+    /// user has `max` devices here already.
+    pub(crate) fn attach(&self, device: &Arc<Device>, max: usize) -> bool {
+        let mut users = self.users.lock(&device.user);
+        let user = users.entry(device.user.clone()).or_default();
+        if user.devices.len() >= max {
+            return false;
+        }
+        user.devices.push(Arc::clone(device));
+        for conversation in user.memberships.keys() {
+            self.add_to_room(*conversation, device);
+        }
+        true
+    }
+
+    pub(crate) fn detach(&self, device: &Device) -> Detached {
+        let mut users = self.users.lock(&device.user);
+        let Some(user) = users.get_mut(&device.user) else {
+            return Detached { last: false, emptied: Vec::new() };
+        };
+        user.devices.retain(|other| other.id != device.id);
+        let emptied = user
+            .memberships
+            .keys()
+            .copied()
+            .filter(|conversation| {
+                self.remove_from_room(*conversation, |other| other.id == device.id)
+            })
+            .collect();
+        let last = user.devices.is_empty();
+        if last {
+            users.remove(&device.user);
+        }
+        Detached { last, emptied }
+    }
+
+    /// Makes a user's devices be told of a conversation, from the change by which the user joined
+    /// it. Returns the devices that were not told of it before.
+    pub(crate) fn subscribe(
+        &self,
+        user: &UserId,
+        conversation: ConversationId,
+        joined: u64,
+    ) -> Vec<Arc<Device>> {
+        let mut users = self.users.lock(user);
+        let Some(user) = users.get_mut(user) else { return Vec::new() };
+        if let Some(known) = user.memberships.get_mut(&conversation) {
+            *known = joined.max(*known);
+            return Vec::new();
+        }
+        user.memberships.insert(conversation, joined);
+        for device in &user.devices {
+            self.add_to_room(conversation, device);
+        }
+        user.devices.clone()
+    }
+
+    /// Ends that, by the change by which the user left.
+    pub(crate) fn unsubscribe(
+        &self,
+        user: &UserId,
+        conversation: ConversationId,
+        left: u64,
+    ) -> Unsubscribed {
+        let mut users = self.users.lock(user);
+        let Some(attached) = users.get_mut(user) else { return Unsubscribed::Unknown };
+        match attached.memberships.get(&conversation) {
+            Some(&joined) if joined > left => {
+                Unsubscribed::JoinedAgain { joined, devices: attached.devices.clone() }
+            }
+            Some(_) => {
+                attached.memberships.remove(&conversation);
+                let emptied = self.remove_from_room(conversation, |device| device.user == *user);
+                Unsubscribed::Done { emptied }
+            }
+            None => Unsubscribed::Unknown,
+        }
+    }
+
+    fn add_to_room(&self, conversation: ConversationId, device: &Arc<Device>) {
+        self.rooms.lock(&conversation).entry(conversation).or_default().add(device);
+    }
+
+    fn remove_from_room(
+        &self,
+        conversation: ConversationId,
+        gone: impl Fn(&Device) -> bool,
+    ) -> bool {
+        let mut rooms = self.rooms.lock(&conversation);
+        let emptied = rooms.get(&conversation).is_some_and(|room| room.remove(gone));
+        if emptied {
+            rooms.remove(&conversation);
+        }
+        emptied
+    }
+
+    /// Offers a delivery to every device that is told of a conversation, but not to those of
+    /// `except`.
+    pub(crate) fn fan_out(
+        &self,
+        conversation: ConversationId,
+        delivery: &Delivery,
+        except: Option<&UserId>,
+    ) {
+        let room = self.rooms.lock(&conversation).get(&conversation).cloned();
+        let Some(room) = room else { return };
+        for device in room.devices.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if except != Some(&device.user) {
+                device.outbox.offer(Item::Delivery(delivery.clone()));
+            }
+        }
+    }
+
+    /// Offers a delivery to every device of a user.
+    pub(crate) fn deliver_to_user(&self, user: &UserId, delivery: &Delivery) {
+        for device in self.devices(user) {
+            device.outbox.offer(Item::Delivery(delivery.clone()));
+        }
+    }
+
+    /// Visits every device here.
+    pub(crate) fn for_each_device(&self, mut visit: impl FnMut(&Device)) {
+        self.users.for_each_shard(|users| {
+            for device in users.values().flat_map(|user| &user.devices) {
+                visit(device);
+            }
+        });
+    }
+
+    /// The user's devices here that were attached by one of these logins.
+    pub(crate) fn devices_of_logins(
+        &self,
+        user: &UserId,
+        logins: &[LoginSessionId],
+    ) -> Vec<Arc<Device>> {
+        let mut devices = self.devices(user);
+        devices.retain(|device| device.login.is_some_and(|login| logins.contains(&login)));
+        devices
+    }
+
+    fn devices(&self, user: &UserId) -> Vec<Arc<Device>> {
+        self.users.lock(user).get(user).map(|user| user.devices.clone()).unwrap_or_default()
+    }
+
+    /// Whether the user has a device here.
+    pub(crate) fn is_attached(&self, user: &UserId) -> bool {
+        self.users.lock(user).contains_key(user)
+    }
+
+    /// Does something while it is certain that the user has no device here, if that is so.
+    pub(crate) fn while_absent(&self, user: &UserId, act: impl FnOnce()) {
+        let users = self.users.lock(user);
+        if !users.contains_key(user) {
+            act();
+        }
+    }
+
+    /// Whether the user has a device here that is told of the conversation.
+    pub(crate) fn is_subscribed(&self, user: &UserId, conversation: ConversationId) -> bool {
+        self.users
+            .lock(user)
+            .get(user)
+            .is_some_and(|user| user.memberships.contains_key(&conversation))
+    }
+
+    /// Whether any device here is told of the conversation.
+    pub(crate) fn has_room(&self, conversation: ConversationId) -> bool {
+        self.rooms.lock(&conversation).contains_key(&conversation)
+    }
+
+    /// The users with devices here.
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        self.users.keys()
+    }
+}

@@ -1,0 +1,312 @@
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use chat_proto::{CloseCode, ConversationId};
+use tokio::sync::Notify;
+
+use super::delivery::{Class, Delivery};
+use crate::sharded::lock;
+
+/// The most deliveries that wait for one device.
+const MAX_DELIVERIES: usize = 256;
+/// The most bytes of frames that wait for one device.
+const MAX_BYTES: usize = 1024 * 1024;
+/// Deliveries from which on droppable ones are dropped.
+const CROWDED: usize = MAX_DELIVERIES / 2;
+
+/// Something that waits for a device.
+#[derive(Debug, Clone)]
+pub(crate) enum Item {
+    /// Frames to send.
+    Delivery(Delivery),
+    /// A conversation has appeared in the user's list: announce it, and replay its changes after
+    /// `since` before live ones. Those after `until` will come live, if it is known.
+    Appeared { conversation: ConversationId, since: u64, until: Option<u64> },
+}
+
+impl Item {
+    const fn bytes(&self) -> usize {
+        match self {
+            Self::Delivery(delivery) => delivery.bytes(),
+            Self::Appeared { .. } => 0,
+        }
+    }
+
+    const fn class(&self) -> &Class {
+        match self {
+            Self::Delivery(delivery) => delivery.class(),
+            Self::Appeared { .. } => &Class::Durable,
+        }
+    }
+}
+
+/// What comes out of an outbox.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// These items, in the order they went in.
+    Items(VecDeque<Item>),
+    /// The device's connection ends.
+    Ended(End),
+}
+
+/// How a device's connection ends.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) code: CloseCode,
+    /// The last thing to be sent.
+    pub(crate) last: Option<Item>,
+    /// Whether what waited was dropped, and what is on its way must be, too.
+    at_once: bool,
+}
+
+/// What waits for one device: bounded, so that a device that does not read costs a known amount.
+///
+/// Whoever offers never waits. When the bound is reached, what may be lost is dropped first; when
+/// that is not enough, the device's connection is to end, and what it missed it resumes.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// The queue and its end. Held for a push or a swap only.
+    state: Mutex<State>,
+    /// Wakes the one task that takes.
+    filled: Notify,
+    /// Wakes the same task where it waits for an end only.
+    ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Item>,
+    bytes: usize,
+    end: Option<End>,
+}
+
+impl Outbox {
+    /// Adds an item, unless the connection is to end.
+    pub(crate) fn offer(&self, item: Item) {
+        let ended = {
+            let mut state = lock(&self.state);
+            if state.end.is_some() || !state.admit(item) {
+                return;
+            }
+            state.end.is_some()
+        };
+        self.filled.notify_one();
+        if ended {
+            self.ended.notify_one();
+        }
+    }
+
+    /// Ends the connection after what waits has been sent.
+    pub(crate) fn end(&self, code: CloseCode) {
+        lock(&self.state).end.get_or_insert(End { code, last: None, at_once: false });
+        self.filled.notify_one();
+    }
+
+    /// Ends the connection with one last item; what waits is dropped.
+    pub(crate) fn end_at_once(&self, last: Option<Item>, code: CloseCode) {
+        lock(&self.state).end_at_once(last, code);
+        self.filled.notify_one();
+        self.ended.notify_one();
+    }
+
+    /// Takes all there is.
+    pub(crate) fn try_take(&self) -> Option<Taken> {
+        lock(&self.state).take()
+    }
+
+    /// Waits for something and takes all there is. Safe to cancel.
+    pub(crate) async fn take(&self) -> Taken {
+        loop {
+            if let Some(taken) = self.try_take() {
+                return taken;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Whether the connection is to end, now or after what waits.
+    pub(crate) fn is_ending(&self) -> bool {
+        lock(&self.state).end.is_some()
+    }
+
+    /// Waits until the connection is to end at once. Safe to cancel.
+    pub(crate) async fn ended(&self) -> End {
+        loop {
+            if let Some(end) = lock(&self.state).end.clone().filter(|end| end.at_once) {
+                return end;
+            }
+            self.ended.notified().await;
+        }
+    }
+}
+
+impl State {
+    /// Makes room for an item and adds it; false when it was dropped.
+    fn admit(&mut self, item: Item) -> bool {
+        match item.class() {
+            Class::Droppable if self.queue.len() >= CROWDED => return false,
+            Class::Latest(subject) => {
+                let older = self.queue.iter_mut().find(
+                    |other| matches!(other.class(), Class::Latest(other) if other == subject),
+                );
+                if let Some(older) = older {
+                    self.bytes = self.bytes - older.bytes() + item.bytes();
+                    *older = item;
+                    return true;
+                }
+            }
+            Class::Droppable | Class::Durable => {}
+        }
+        if !self.has_room_for(&item) {
+            self.drop_ephemeral();
+        }
+        if self.has_room_for(&item) {
+            self.bytes += item.bytes();
+            self.queue.push_back(item);
+            return true;
+        }
+        if matches!(item.class(), Class::Durable) {
+            self.end_at_once(None, CloseCode::SlowReader);
+            return true;
+        }
+        false
+    }
+
+    fn has_room_for(&self, item: &Item) -> bool {
+        // A single delivery over the bound is let into an empty queue, or it could never be sent.
+        self.queue.is_empty()
+            || (self.queue.len() < MAX_DELIVERIES && self.bytes + item.bytes() <= MAX_BYTES)
+    }
+
+    fn drop_ephemeral(&mut self) {
+        self.queue.retain(|item| matches!(item.class(), Class::Durable));
+        self.bytes = self.queue.iter().map(Item::bytes).sum();
+    }
+
+    fn end_at_once(&mut self, last: Option<Item>, code: CloseCode) {
+        if self.end.as_ref().is_none_or(|end| !end.at_once) {
+            self.queue = VecDeque::new();
+            self.bytes = 0;
+            self.end = Some(End { code, last, at_once: true });
+        }
+    }
+
+    fn take(&mut self) -> Option<Taken> {
+        if self.queue.is_empty() {
+            return self.end.clone().map(Taken::Ended);
+        }
+        self.bytes = 0;
+        Some(Taken::Items(std::mem::take(&mut self.queue)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_proto::{Event, PresenceEntry, PresenceStatus, SignalEvent, UserId};
+    use futures::FutureExt;
+
+    use super::super::delivery::{Frame, Subject};
+    use super::*;
+
+    fn typing() -> Item {
+        let event = SignalEvent::TypingStarted {
+            conversation_id: ConversationId::generate(),
+            user_id: UserId::generate(),
+        };
+        Item::Delivery(Delivery::single(&event.into(), None, Class::Droppable))
+    }
+
+    fn presence(user: &UserId, status: PresenceStatus) -> Item {
+        let entry = PresenceEntry { user_id: user.clone(), status, last_seen_at: None };
+        let class = Class::Latest(Subject::Presence(user.clone()));
+        Item::Delivery(Delivery::single(&SignalEvent::PresenceChanged(entry).into(), None, class))
+    }
+
+    fn durable() -> Item {
+        let event = Event::Signal(SignalEvent::SessionRevoked {});
+        Item::Delivery(Delivery::changes(vec![Frame::encode(&event, None)]))
+    }
+
+    fn count(outbox: &Outbox) -> usize {
+        match outbox.try_take() {
+            Some(Taken::Items(items)) => items.len(),
+            _ => 0,
+        }
+    }
+
+    fn ending(outbox: &Outbox) -> Option<CloseCode> {
+        lock(&outbox.state).end.as_ref().map(|end| end.code)
+    }
+
+    #[test]
+    fn ephemeral_items_make_way_and_only_then_the_connection_ends() {
+        let outbox = Outbox::default();
+        for _ in 0..CROWDED + 20 {
+            outbox.offer(typing());
+        }
+        for _ in 0..MAX_DELIVERIES {
+            outbox.offer(durable());
+        }
+        assert_eq!(ending(&outbox), None, "typing made way for all that must not be lost");
+        outbox.offer(typing());
+        assert_eq!(ending(&outbox), None, "typing is dropped, not a reason to end");
+        outbox.offer(durable());
+        assert_eq!(ending(&outbox), Some(CloseCode::SlowReader));
+        assert!(matches!(outbox.try_take(), Some(Taken::Ended(_))));
+        assert!(outbox.ended().now_or_never().is_some());
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let outbox = Outbox::default();
+        let big = "x".repeat(64 * 1024);
+        let event = Event::Signal(SignalEvent::SessionRevoked {});
+        let frame = Frame::encode(&event, None);
+        let item = || {
+            let mut delivery = Delivery::changes(vec![frame.clone()]);
+            delivery = delivery.with_bytes(big.len());
+            Item::Delivery(delivery)
+        };
+        for _ in 0..MAX_BYTES / big.len() {
+            outbox.offer(item());
+        }
+        assert_eq!(ending(&outbox), None);
+        outbox.offer(item());
+        assert_eq!(ending(&outbox), Some(CloseCode::SlowReader));
+    }
+
+    #[test]
+    fn a_state_is_replaced_by_a_newer_one() {
+        let outbox = Outbox::default();
+        let user = UserId::generate();
+        outbox.offer(presence(&user, PresenceStatus::Online));
+        outbox.offer(presence(&UserId::generate(), PresenceStatus::Online));
+        outbox.offer(presence(&user, PresenceStatus::Offline));
+        assert_eq!(count(&outbox), 2);
+    }
+
+    #[test]
+    fn what_waits_is_taken_before_the_end() {
+        let outbox = Outbox::default();
+        outbox.offer(durable());
+        outbox.end(CloseCode::Draining);
+        outbox.offer(durable());
+        assert_eq!(count(&outbox), 1);
+        let Some(Taken::Ended(end)) = outbox.try_take() else { panic!("ended") };
+        assert_eq!(end.code, CloseCode::Draining);
+        assert!(outbox.ended().now_or_never().is_none(), "not at once");
+    }
+
+    #[test]
+    fn an_end_at_once_leaves_only_its_last_item() {
+        let outbox = Outbox::default();
+        for _ in 0..10 {
+            outbox.offer(durable());
+        }
+        outbox.end(CloseCode::Draining);
+        outbox.end_at_once(Some(durable()), CloseCode::SessionRevoked);
+        let end = outbox.ended().now_or_never().unwrap();
+        assert_eq!((end.code, end.last.is_some()), (CloseCode::SessionRevoked, true));
+        assert!(matches!(outbox.try_take(), Some(Taken::Ended(_))));
+    }
+}

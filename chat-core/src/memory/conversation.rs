@@ -1,0 +1,117 @@
+use async_trait::async_trait;
+use chat_proto::{
+    Conversation, ConversationId, ConversationKind, MemberRole, RoomName, Visibility,
+};
+
+use super::data::{Data, Record};
+use super::{MemoryStore, to_microsecond};
+use crate::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
+
+#[async_trait]
+impl ConversationStore for MemoryStore {
+    async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
+        let mut data = self.lock();
+        let mut pair = [direct.opener.clone(), direct.peer.clone()];
+        pair.sort();
+        if let Some(id) = data.pairs.get(&pair) {
+            let conversation = data.conversations[id].conversation.clone();
+            return Ok(Opened { conversation, created: false });
+        }
+        if direct.opener == direct.peer {
+            return Err(StoreError::failed("a direct conversation needs two users"));
+        }
+        data.require_user(&direct.opener)?;
+        data.require_user(&direct.peer)?;
+        let conversation = Conversation {
+            id: direct.id,
+            kind: ConversationKind::Direct,
+            visibility: Visibility::Private,
+            name: None,
+            topic: None,
+            created_by: direct.opener.clone(),
+            created_at: to_microsecond(direct.created_at),
+            member_count: 0,
+        };
+        data.insert(conversation)?;
+        data.pairs.insert(pair, direct.id);
+        for user in [&direct.opener, &direct.peer] {
+            data.join(direct.id, user, MemberRole::Member, direct.created_at);
+        }
+        let conversation = data.conversations[&direct.id].conversation.clone();
+        Ok(Opened { conversation, created: true })
+    }
+
+    async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
+        self.lock().create_room(room)
+    }
+
+    async fn find_or_create_room(&self, room: NewRoom) -> Result<Opened, StoreError> {
+        let mut data = self.lock();
+        if let Some(conversation) = data.room_by_name(&room.name.key()) {
+            return Ok(Opened { conversation, created: false });
+        }
+        data.create_room(room).map(|conversation| Opened { conversation, created: true })
+    }
+
+    async fn room_by_name(&self, key: &str) -> Result<Option<Conversation>, StoreError> {
+        Ok(self.lock().room_by_name(key))
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        Ok(self.lock().conversations.get(&id).map(|record| record.conversation.clone()))
+    }
+
+    async fn public_rooms(
+        &self,
+        after: Option<RoomPosition>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        let data = self.lock();
+        let mut rooms: Vec<_> = data
+            .public_rooms()
+            .map(|(name, room)| (RoomPosition { key: name.key(), id: room.id }, room))
+            .filter(|(position, _)| after.as_ref().is_none_or(|after| position > after))
+            .collect();
+        rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(rooms.into_iter().take(limit).map(|(_, room)| room.clone()).collect())
+    }
+}
+
+impl Data {
+    fn insert(&mut self, conversation: Conversation) -> Result<(), StoreError> {
+        if self.conversations.contains_key(&conversation.id) {
+            return Err(StoreError::failed("there is a conversation with this id"));
+        }
+        self.conversations.insert(conversation.id, Record::new(conversation));
+        Ok(())
+    }
+
+    fn create_room(&mut self, room: NewRoom) -> Result<Conversation, StoreError> {
+        self.require_user(&room.owner)?;
+        self.insert(Conversation {
+            id: room.id,
+            kind: ConversationKind::Room,
+            visibility: room.visibility,
+            name: Some(room.name),
+            topic: room.topic,
+            created_by: room.owner.clone(),
+            created_at: to_microsecond(room.created_at),
+            member_count: 0,
+        })?;
+        self.join(room.id, &room.owner, MemberRole::Owner, room.created_at);
+        Ok(self.conversations[&room.id].conversation.clone())
+    }
+
+    fn public_rooms(&self) -> impl Iterator<Item = (&RoomName, &Conversation)> {
+        self.conversations.values().filter_map(|record| {
+            let room = &record.conversation;
+            let public = room.visibility == Visibility::Public;
+            room.name.as_ref().filter(|_| public).map(|name| (name, room))
+        })
+    }
+
+    fn room_by_name(&self, key: &str) -> Option<Conversation> {
+        let named = self.public_rooms().filter(|(name, _)| name.key() == key);
+        named.map(|(_, room)| room).min_by_key(|room| (room.created_at, room.id)).cloned()
+    }
+}

@@ -1,0 +1,198 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chat_proto::{
+    ClientId, Conversation, ConversationId, LoginSessionId, Member, MemberProfile, MemberRole,
+    MemberState, Message, MessageId, User, UserId,
+};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::to_microsecond;
+use crate::store::{EnsureUser, LoginSession, NewUser, StoreError};
+
+/// Counts of unread messages stop here.
+const COUNT_MAX: usize = 100;
+
+/// Everything a [`MemoryStore`](super::MemoryStore) keeps.
+#[derive(Default)]
+pub(super) struct Data {
+    pub(super) users: HashMap<UserId, User>,
+    /// Users by name key, in the order in which a search answers.
+    pub(super) user_keys: BTreeMap<String, UserId>,
+    skeletons: HashSet<String>,
+    pub(super) conversations: HashMap<ConversationId, Record>,
+    /// Direct conversations by their two users, the lesser id first.
+    pub(super) pairs: HashMap<[UserId; 2], ConversationId>,
+    /// The conversations that each user is or was a member of.
+    pub(super) memberships: HashMap<UserId, BTreeSet<ConversationId>>,
+    /// Where each message is.
+    pub(super) messages: HashMap<MessageId, (ConversationId, u64)>,
+    pub(super) passwords: HashMap<UserId, SecretString>,
+    pub(super) logins: HashMap<LoginSessionId, LoginSession>,
+}
+
+/// One conversation and all that belongs to it.
+pub(super) struct Record {
+    /// Its `member_count` is kept current.
+    pub(super) conversation: Conversation,
+    pub(super) change_seq: u64,
+    /// The message with `seq` n is at n - 1.
+    pub(super) messages: Vec<Message>,
+    /// The `seq` of each message by what makes it the same message.
+    pub(super) sent: HashMap<(UserId, ClientId), u64>,
+    /// Everybody who is or was a member.
+    pub(super) members: BTreeMap<UserId, Membership>,
+}
+
+/// A membership and its cursors.
+pub(super) struct Membership {
+    pub(super) member: Member,
+    pub(super) read_seq: u64,
+    pub(super) delivered_seq: u64,
+}
+
+impl Data {
+    /// Records a user, as [`UserStore::ensure_user`](crate::store::UserStore::ensure_user) has it.
+    pub(super) fn ensure_user(&mut self, new: NewUser) -> EnsureUser {
+        if let Some(user) = self.users.get(&new.id) {
+            return EnsureUser::Existing(user.clone());
+        }
+        let (key, skeleton) = (new.username.key(), new.username.skeleton());
+        if self.user_keys.contains_key(&key) || self.skeletons.contains(&skeleton) {
+            return EnsureUser::UsernameTaken;
+        }
+        let user = User {
+            id: new.id,
+            username: new.username,
+            display_name: new.display_name,
+            created_at: to_microsecond(new.created_at),
+            last_seen_at: None,
+        };
+        self.user_keys.insert(key, user.id.clone());
+        self.skeletons.insert(skeleton);
+        self.users.insert(user.id.clone(), user.clone());
+        EnsureUser::Created(user)
+    }
+
+    /// Refuses what only a caller's mistake can bring: databases refuse it as a foreign key.
+    pub(super) fn require_user(&self, id: &UserId) -> Result<(), StoreError> {
+        if self.users.contains_key(id) {
+            Ok(())
+        } else {
+            Err(StoreError::failed("there is no such user"))
+        }
+    }
+
+    /// A conversation and the user's membership in it, if that is in force.
+    pub(super) fn joined(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Option<(&Record, &Membership)> {
+        let record = self.conversations.get(&conversation)?;
+        Some((record, record.joined(user)?))
+    }
+
+    /// The conversations of which the user is a member.
+    pub(super) fn conversations_of<'a>(
+        &'a self,
+        user: &'a UserId,
+    ) -> impl Iterator<Item = (&'a Record, &'a Membership)> {
+        let ids = self.memberships.get(user).into_iter().flatten();
+        ids.filter_map(move |id| self.joined(*id, user))
+    }
+
+    /// Makes a user a member, by the conversation's next change.
+    pub(super) fn join(
+        &mut self,
+        conversation: ConversationId,
+        user: &UserId,
+        role: MemberRole,
+        at: Timestamp,
+    ) -> Option<Member> {
+        let record = self.conversations.get_mut(&conversation)?;
+        self.memberships.entry(user.clone()).or_default().insert(conversation);
+        Some(record.join(user, role, at))
+    }
+
+    /// A membership together with who it is.
+    pub(super) fn profile(&self, member: &Member) -> Option<MemberProfile> {
+        let user = self.users.get(&member.user_id)?.clone();
+        Some(MemberProfile { member: member.clone(), user })
+    }
+}
+
+impl Record {
+    /// A conversation without members, messages or changes.
+    pub(super) fn new(conversation: Conversation) -> Self {
+        Self {
+            conversation,
+            change_seq: 0,
+            messages: Vec::new(),
+            sent: HashMap::new(),
+            members: BTreeMap::new(),
+        }
+    }
+
+    pub(super) const fn last_seq(&self) -> u64 {
+        self.messages.len() as u64
+    }
+
+    /// When the last message came, or the conversation was opened.
+    pub(super) fn last_activity_at(&self) -> Timestamp {
+        self.messages.last().map_or(self.conversation.created_at, |message| message.created_at)
+    }
+
+    /// A user's membership, if it is in force.
+    pub(super) fn joined(&self, user: &UserId) -> Option<&Membership> {
+        self.members.get(user).filter(|entry| entry.member.state == MemberState::Joined)
+    }
+
+    fn join(&mut self, user: &UserId, role: MemberRole, at: Timestamp) -> Member {
+        self.change_seq += 1;
+        self.conversation.member_count += 1;
+        let last_seq = self.last_seq();
+        let entry = self.members.entry(user.clone()).or_insert_with(|| Membership {
+            member: Member {
+                conversation_id: self.conversation.id,
+                user_id: user.clone(),
+                role,
+                state: MemberState::Joined,
+                change_seq: 0,
+                joined_at: to_microsecond(at),
+            },
+            read_seq: 0,
+            delivered_seq: 0,
+        });
+        entry.member.state = MemberState::Joined;
+        entry.member.change_seq = self.change_seq;
+        entry.read_seq = entry.read_seq.max(last_seq);
+        entry.delivered_seq = entry.delivered_seq.max(last_seq);
+        entry.member.clone()
+    }
+
+    /// Ends a membership that is in force, by the next change.
+    pub(super) fn leave(&mut self, user: &UserId) -> Option<Member> {
+        let entry = self.members.get_mut(user)?;
+        if entry.member.state != MemberState::Joined {
+            return None;
+        }
+        self.change_seq += 1;
+        self.conversation.member_count -= 1;
+        entry.member.state = MemberState::Left;
+        entry.member.change_seq = self.change_seq;
+        Some(entry.member.clone())
+    }
+
+    /// Messages of others after `seq`, and those that mention the user, each counted up to 100.
+    pub(super) fn unread(&self, user: &UserId, seq: u64) -> (u64, u64) {
+        let others = || self.after(seq).filter(|message| message.sender_id != *user);
+        let mentions = others().filter(|message| message.mentions.contains(user));
+        (others().take(COUNT_MAX).count() as u64, mentions.take(COUNT_MAX).count() as u64)
+    }
+
+    /// The messages after `seq`.
+    pub(super) fn after(&self, seq: u64) -> impl Iterator<Item = &Message> {
+        self.messages.iter().skip(usize::try_from(seq).unwrap_or(usize::MAX))
+    }
+}

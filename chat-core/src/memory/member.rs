@@ -1,0 +1,111 @@
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use chat_proto::{
+    ConversationId, ConversationKind, Member, MemberProfile, MemberRole, MemberState, UserId,
+    Visibility,
+};
+use jiff::Timestamp;
+
+use super::MemoryStore;
+use crate::store::{JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+
+#[async_trait]
+impl MemberStore for MemoryStore {
+    async fn join(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        at: Timestamp,
+        max_memberships: usize,
+    ) -> Result<JoinOutcome, StoreError> {
+        let mut data = self.lock();
+        let open = data.conversations.get(&conversation).is_some_and(|record| {
+            record.conversation.kind == ConversationKind::Room
+                && record.conversation.visibility == Visibility::Public
+        });
+        if !open || !data.users.contains_key(user) {
+            return Ok(JoinOutcome::NotJoinable);
+        }
+        let already = data.joined(conversation, user);
+        if let Some(profile) = already.and_then(|(_, entry)| data.profile(&entry.member)) {
+            return Ok(JoinOutcome::Already(profile));
+        }
+        if data.conversations_of(user).count() >= max_memberships {
+            return Ok(JoinOutcome::TooMany);
+        }
+        let member = data.join(conversation, user, MemberRole::Member, at);
+        let profile = member.and_then(|member| data.profile(&member));
+        Ok(profile.map_or(JoinOutcome::NotJoinable, JoinOutcome::Joined))
+    }
+
+    async fn leave(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<LeaveOutcome, StoreError> {
+        let mut data = self.lock();
+        let record = data.conversations.get_mut(&conversation);
+        let member = record.and_then(|record| record.leave(user));
+        let profile = member.and_then(|member| data.profile(&member));
+        Ok(profile.map_or(LeaveOutcome::NotMember, LeaveOutcome::Left))
+    }
+
+    async fn member(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Member>, StoreError> {
+        Ok(self.lock().joined(conversation, user).map(|(_, entry)| entry.member.clone()))
+    }
+
+    async fn members<'a>(
+        &self,
+        conversation: ConversationId,
+        after: Option<&'a UserId>,
+        limit: usize,
+    ) -> Result<Vec<MemberProfile>, StoreError> {
+        let data = self.lock();
+        let Some(record) = data.conversations.get(&conversation) else { return Ok(Vec::new()) };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let members = record.members.range::<UserId, _>((from, Bound::Unbounded));
+        let joined = members
+            .map(|(_, entry)| &entry.member)
+            .filter(|member| member.state == MemberState::Joined);
+        Ok(joined.take(limit).filter_map(|member| data.profile(member)).collect())
+    }
+
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<Membership>, StoreError> {
+        let data = self.lock();
+        let users: BTreeSet<_> = users.iter().collect();
+        let in_force = users.into_iter().flat_map(|user| {
+            data.conversations_of(user).map(|(record, entry)| Membership {
+                user_id: user.clone(),
+                conversation_id: record.conversation.id,
+                change_seq: entry.member.change_seq,
+            })
+        });
+        Ok(in_force.collect())
+    }
+
+    async fn contacts(
+        &self,
+        user: &UserId,
+        max_members: usize,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let data = self.lock();
+        let small = data
+            .conversations_of(user)
+            .map(|(record, _)| record)
+            .filter(|record| record.conversation.member_count <= max_members as u64);
+        let contacts: BTreeSet<&UserId> = small
+            .flat_map(|record| record.members.values())
+            .filter(|entry| entry.member.state == MemberState::Joined)
+            .map(|entry| &entry.member.user_id)
+            .filter(|other| *other != user)
+            .collect();
+        Ok(contacts.into_iter().take(limit).cloned().collect())
+    }
+}

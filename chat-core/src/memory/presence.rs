@@ -1,0 +1,146 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chat_proto::{NodeId, PresenceStatus, UserId};
+use tokio::time::Instant;
+
+use crate::presence::PresenceStore;
+use crate::store::StoreError;
+
+/// Presence in memory: for one node, or for the nodes of one process, each with a clone.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryPresence {
+    /// All there is; the lock is held for one call, and never across an await.
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    nodes: HashMap<NodeId, Node>,
+    /// How users are shown who said so and are online.
+    shown: HashMap<UserId, PresenceStatus>,
+}
+
+#[derive(Debug)]
+struct Node {
+    /// When the lease runs out. From then on nobody is online here, though the users stay until
+    /// somebody is told that they are gone.
+    lease_ends: Instant,
+    users: HashSet<UserId>,
+}
+
+impl MemoryPresence {
+    /// Nobody is online.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl PresenceStore for MemoryPresence {
+    async fn enter(
+        &self,
+        node: NodeId,
+        user: &UserId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let arrives = !state.is_online(user, now);
+        if arrives {
+            // Whoever is told of the arrival need not be told of an end that came before.
+            state.forget(user);
+        }
+        let entry = state.node(node, now + lease);
+        entry.users.insert(user.clone());
+        Ok(arrives)
+    }
+
+    async fn leave(&self, node: NodeId, user: &UserId) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        let was_here = state.nodes.get_mut(&node).is_some_and(|node| node.users.remove(user));
+        let gone = was_here && !state.is_online(user, Instant::now());
+        if gone {
+            state.forget(user);
+        }
+        Ok(gone)
+    }
+
+    async fn renew(&self, node: NodeId, lease: Duration) -> Result<(), StoreError> {
+        self.lock().node(node, Instant::now() + lease);
+        Ok(())
+    }
+
+    async fn expire(&self) -> Result<Vec<UserId>, StoreError> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let ended = state.nodes.extract_if(|_, node| node.lease_ends <= now);
+        let mut gone: HashSet<UserId> = ended.flat_map(|(_, node)| node.users).collect();
+        gone.retain(|user| !state.is_online(user, now));
+        for user in &gone {
+            state.forget(user);
+        }
+        Ok(gone.into_iter().collect())
+    }
+
+    async fn set_status(&self, user: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state.is_online(user, Instant::now()) {
+            state.shown.insert(user.clone(), status);
+        }
+        Ok(())
+    }
+
+    async fn statuses(
+        &self,
+        users: &[UserId],
+    ) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
+        let now = Instant::now();
+        let state = self.lock();
+        let users: HashSet<&UserId> = users.iter().collect();
+        let online = users.into_iter().filter(|user| state.is_online(user, now));
+        Ok(online.map(|user| (user.clone(), state.status(user))).collect())
+    }
+
+    async fn online(&self, limit: usize) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
+        let now = Instant::now();
+        let state = self.lock();
+        let live = state.nodes.values().filter(|node| node.lease_ends > now);
+        let users: HashSet<&UserId> = live.flat_map(|node| &node.users).collect();
+        let users = users.into_iter().take(limit);
+        Ok(users.map(|user| (user.clone(), state.status(user))).collect())
+    }
+}
+
+impl State {
+    /// The node, with its lease renewed.
+    fn node(&mut self, id: NodeId, lease_ends: Instant) -> &mut Node {
+        let empty = || Node { lease_ends, users: HashSet::new() };
+        let node = self.nodes.entry(id).or_insert_with(empty);
+        node.lease_ends = lease_ends;
+        node
+    }
+
+    fn is_online(&self, user: &UserId, now: Instant) -> bool {
+        self.nodes.values().any(|node| node.lease_ends > now && node.users.contains(user))
+    }
+
+    fn status(&self, user: &UserId) -> PresenceStatus {
+        self.shown.get(user).copied().unwrap_or(PresenceStatus::Online)
+    }
+
+    /// Removes what is left of a user who is not online.
+    fn forget(&mut self, user: &UserId) {
+        self.shown.remove(user);
+        for node in self.nodes.values_mut() {
+            node.users.remove(user);
+        }
+    }
+}

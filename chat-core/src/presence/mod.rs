@@ -1,0 +1,265 @@
+//! Presence: a user is online while one session lives on any node.
+//!
+//! A node tells the shared [`PresenceStore`] when a user's first session begins here and when, the
+//! grace time being over, the last one is gone. Who thereby comes online or goes offline for all
+//! nodes is told to those who may see it. A node that dies is missed when its lease runs out.
+
+mod grace;
+mod store;
+
+use std::sync::{Arc, Mutex};
+
+use chat_proto::{NodeId, PresenceEntry, PresenceStatus, UserId};
+use foldhash::{HashSet, HashSetExt};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use grace::Grace;
+#[cfg(feature = "testing")]
+pub use store::MockPresenceStore;
+pub use store::PresenceStore;
+
+use crate::broker::Subject;
+use crate::config::{ChatConfig, PresenceScope};
+use crate::error::ChatError;
+use crate::router::{Router, RouterNotice, causes};
+use crate::sharded::lock;
+use crate::stores::{Stores, within};
+
+/// The most users who are told of, or listed to, one user.
+const MAX_CONTACTS: usize = 1_000;
+/// Locks that order the transitions of users.
+const TURNS: usize = 64;
+
+/// This node's part in presence.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    node: NodeId,
+    store: Arc<dyn PresenceStore>,
+    stores: Stores,
+    router: Arc<Router>,
+    config: Arc<ChatConfig>,
+    /// Who is recorded as being here, and who is about to be gone. Held for a few lines.
+    here: Mutex<Here>,
+    /// One transition of a user at a time; users share locks by the hash of their ids.
+    turns: Box<[tokio::sync::Mutex<()>]>,
+}
+
+#[derive(Debug)]
+struct Here {
+    entered: HashSet<UserId>,
+    /// Users whose arrival could not be recorded, to be tried again.
+    unrecorded: HashSet<UserId>,
+    grace: Grace,
+    /// When the lease was last renewed for certain.
+    renewed: Option<Instant>,
+}
+
+impl Presence {
+    pub(crate) fn new(
+        store: Arc<dyn PresenceStore>,
+        stores: Stores,
+        router: Arc<Router>,
+        config: Arc<ChatConfig>,
+    ) -> Self {
+        let here = Here {
+            entered: HashSet::new(),
+            unrecorded: HashSet::new(),
+            grace: Grace::new(config.presence_grace()),
+            renewed: None,
+        };
+        Self {
+            node: router.node,
+            store,
+            stores,
+            router,
+            config,
+            here: Mutex::new(here),
+            turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+        }
+    }
+
+    /// Records that a user has a session here, before the session begins.
+    pub(crate) async fn arrive(&self, user: &UserId) {
+        let _turn = self.turn(user).await;
+        {
+            let mut here = lock(&self.here);
+            here.grace.cancel(user);
+            if here.entered.contains(user) {
+                return;
+            }
+        }
+        let entering = self.store.enter(self.node, user, self.config.presence_lease());
+        match within(self.config.call_timeout(), entering).await {
+            Ok(came_online) => {
+                {
+                    let mut here = lock(&self.here);
+                    here.entered.insert(user.clone());
+                    here.unrecorded.remove(user);
+                }
+                if came_online {
+                    self.tell(user, PresenceStatus::Online, None).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%user, error = %causes(&error), "cannot record who is online");
+                lock(&self.here).unrecorded.insert(user.clone());
+            }
+        }
+    }
+
+    /// Notes that a user's last session here has ended. The user has the grace time to come back.
+    pub(crate) fn depart(&self, user: &UserId, now: Instant) {
+        lock(&self.here).grace.begin(user.clone(), now);
+    }
+
+    /// Carries out what has become due: departures whose grace time is over, and arrivals that
+    /// could not be recorded.
+    pub(crate) async fn tick(&self, now: Instant) {
+        let (due, unrecorded) = {
+            let mut here = lock(&self.here);
+            (here.grace.due(now), std::mem::take(&mut here.unrecorded))
+        };
+        for user in due {
+            self.leave(&user, now).await;
+        }
+        for user in unrecorded {
+            if self.router.hub.is_attached(&user) {
+                self.arrive(&user).await;
+            }
+        }
+    }
+
+    async fn leave(&self, user: &UserId, now: Instant) {
+        let _turn = self.turn(user).await;
+        if self.router.hub.is_attached(user) || !lock(&self.here).entered.contains(user) {
+            return;
+        }
+        match within(self.config.call_timeout(), self.store.leave(self.node, user)).await {
+            Ok(went_offline) => {
+                lock(&self.here).entered.remove(user);
+                if went_offline {
+                    self.tell_offline(user).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%user, error = %causes(&error), "cannot record who is offline");
+                lock(&self.here).grace.begin(user.clone(), now);
+            }
+        }
+    }
+
+    /// Renews this node's lease, and finds users of nodes whose lease has run out.
+    pub(crate) async fn renew(&self) -> Result<(), ChatError> {
+        let timeout = self.config.call_timeout();
+        let lease = self.config.presence_lease();
+        let now = Instant::now();
+        within(timeout, self.store.renew(self.node, lease)).await?;
+        let lost = {
+            let mut here = lock(&self.here);
+            let before = here.renewed.replace(now);
+            // The lease ran out in the meantime, so others may have declared these users gone.
+            let lost = before.is_some_and(|before| now > before + lease);
+            if lost { here.entered.drain().collect() } else { Vec::new() }
+        };
+        for user in lost {
+            self.arrive(&user).await;
+        }
+        for user in within(timeout, self.store.expire()).await? {
+            self.tell_offline(&user).await;
+        }
+        Ok(())
+    }
+
+    /// Sets how a user is shown while online.
+    pub(crate) async fn set(&self, user: &UserId, status: PresenceStatus) -> Result<(), ChatError> {
+        let _turn = self.turn(user).await;
+        let timeout = self.config.call_timeout();
+        let users = std::slice::from_ref(user);
+        let before = within(timeout, self.store.statuses(users)).await?;
+        let Some((_, before)) = before.into_iter().next() else {
+            return Err(ChatError::Conflict("presence can be set while a session is connected"));
+        };
+        within(timeout, self.store.set_status(user, status)).await?;
+        if before.as_shown() != status.as_shown() {
+            self.tell(user, status.as_shown(), None).await;
+        }
+        Ok(())
+    }
+
+    /// Whether a user is online, as others see it. An unknown answer is no.
+    pub(crate) async fn is_shown_online(&self, user: &UserId) -> bool {
+        let asking = self.store.statuses(std::slice::from_ref(user));
+        let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
+        statuses.iter().any(|(_, status)| status.as_shown() != PresenceStatus::Offline)
+    }
+
+    /// Who is online among those whose presence this user may see.
+    pub(crate) async fn seen_by(&self, user: &UserId) -> Result<Vec<PresenceEntry>, ChatError> {
+        let timeout = self.config.call_timeout();
+        let statuses = match self.audience(user).await? {
+            Some(contacts) => within(timeout, self.store.statuses(&contacts)).await?,
+            None => within(timeout, self.store.online(MAX_CONTACTS)).await?,
+        };
+        let shown = statuses.into_iter().filter(|(other, _)| other != user);
+        Ok(shown
+            .map(|(user_id, status)| (user_id, status.as_shown()))
+            .filter(|(_, status)| *status != PresenceStatus::Offline)
+            .map(|(user_id, status)| PresenceEntry { user_id, status, last_seen_at: None })
+            .collect())
+    }
+
+    /// Ends this node's part: its users leave at once, so that others need not wait for the lease.
+    pub(crate) async fn close(&self) {
+        let users: Vec<_> = lock(&self.here).entered.drain().collect();
+        for user in users {
+            let leaving = self.store.leave(self.node, &user);
+            if let Ok(true) = within(self.config.call_timeout(), leaving).await {
+                self.tell_offline(&user).await;
+            }
+        }
+    }
+
+    async fn tell_offline(&self, user: &UserId) {
+        let now = Timestamp::now();
+        let recording = self.stores.users.record_last_seen(user, now);
+        if let Err(error) = within(self.config.call_timeout(), recording).await {
+            tracing::warn!(%user, error = %causes(&error), "cannot record when a user was last seen");
+        }
+        self.tell(user, PresenceStatus::Offline, Some(now)).await;
+    }
+
+    async fn tell(&self, user: &UserId, status: PresenceStatus, last_seen_at: Option<Timestamp>) {
+        match self.audience(user).await {
+            Ok(audience) => {
+                let entry = PresenceEntry { user_id: user.clone(), status, last_seen_at };
+                self.router.show_presence(entry.clone(), audience.as_deref());
+                let notice = RouterNotice::Presence { entry, audience };
+                self.router.broadcast(Subject::Presence, &notice);
+            }
+            Err(error) => {
+                tracing::warn!(%user, error = %causes(&error), "cannot find whom to tell of a user");
+            }
+        }
+    }
+
+    /// Who may see a user, and whom the user may see; none means everyone.
+    async fn audience(&self, user: &UserId) -> Result<Option<Vec<UserId>>, ChatError> {
+        match self.config.presence_scope {
+            PresenceScope::Everyone => Ok(None),
+            PresenceScope::Shared => {
+                let members = self.config.limits.presence_members;
+                let asking = self.stores.members.contacts(user, members, MAX_CONTACTS);
+                within(self.config.call_timeout(), asking).await.map(Some)
+            }
+        }
+    }
+
+    async fn turn(&self, user: &UserId) -> tokio::sync::MutexGuard<'_, ()> {
+        let sum = user
+            .as_str()
+            .bytes()
+            .fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        self.turns[sum % TURNS].lock().await
+    }
+}

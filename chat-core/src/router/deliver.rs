@@ -1,0 +1,143 @@
+//! A lane's task: from the gate to the devices.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_proto::{ChangeEvent, UserId};
+
+use super::lane::{Change, Lane, Work};
+use super::{Router, causes};
+use crate::hub::{Delivery, Frame, Item, Unsubscribed};
+use crate::stores::within;
+
+/// The most changes that travel as one delivery.
+const BATCH: usize = 64;
+/// The most changes read from the store at once.
+const REFILL: usize = 256;
+/// The longest pause between tries while the store does not answer.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+impl Router {
+    /// Starts the task of a lane whose caller was told to.
+    pub(super) fn run(self: &Arc<Self>, lane: Arc<Lane>) {
+        let router = Arc::clone(self);
+        self.tasks.spawn("lane", async move { router.drive(&lane).await });
+    }
+
+    /// Delivers what passes the gate, fills its gaps, and ends when there is nothing to do.
+    async fn drive(self: &Arc<Self>, lane: &Arc<Lane>) {
+        let _stopped = StopOnDrop(lane);
+        let mut pause = Duration::from_millis(50);
+        loop {
+            // Lets what arrives at the same moment join the batch.
+            tokio::task::yield_now().await;
+            let done = match lane.next(BATCH) {
+                Work::Rest => return,
+                Work::Deliver(changes) => {
+                    self.deliver(lane, &changes);
+                    Ok(())
+                }
+                Work::Refill { since } => self.refill(lane, since).await,
+            };
+            match done {
+                Ok(()) => pause = Duration::from_millis(50),
+                Err(_) if self.tasks.stopping() || !self.hub.has_room(lane.conversation) => return,
+                Err(error) => {
+                    tracing::warn!(
+                        conversation = %lane.conversation,
+                        error = %causes(&error),
+                        "cannot read what is missing, will try again"
+                    );
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MAX_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Fills a gap: by a late arrival if one comes soon, and from the store otherwise.
+    async fn refill(self: &Arc<Self>, lane: &Lane, since: u64) -> Result<(), crate::ChatError> {
+        let patience = Duration::from_millis(self.config.gap_patience_ms);
+        let deadline = tokio::time::Instant::now() + patience;
+        while matches!(lane.next_gap(), Some(gap) if gap == since) {
+            if tokio::time::timeout_at(deadline, lane.arrival()).await.is_err() {
+                let reading = self.messages.changes(lane.conversation, since, REFILL);
+                let changes = within(self.config.call_timeout(), reading).await?;
+                let through = changes.through;
+                let passed = lane.refill(changes.events, through);
+                tracing::debug!(
+                    conversation = %lane.conversation, since, through, "filled a gap"
+                );
+                self.deliver(lane, &passed);
+                if through <= since && changes.complete {
+                    lane.give_up(since);
+                }
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers changes to the devices, and follows what they say of who is a member.
+    fn deliver(self: &Arc<Self>, lane: &Lane, changes: &[Change]) {
+        let mut frames = Vec::with_capacity(changes.len());
+        let mut closed = false;
+        for change in changes {
+            if let ChangeEvent::MemberJoined { member, change_seq, .. } = &change.event {
+                // Before the frame, so that the user's own devices are told of it, too.
+                self.appear_here(&member.member.user_id, lane.conversation, *change_seq);
+            }
+            if closed {
+                // Nobody was left. If somebody is there again, it is by a lane of its own.
+                self.enter(change.clone());
+                continue;
+            }
+            frames.push(Frame::encode(&change.event.clone().into(), change.origin.as_ref()));
+            if let ChangeEvent::MemberLeft { member, change_seq, .. } = &change.event {
+                self.fan_out(lane, &mut frames);
+                closed = self.disappear(lane, &member.member.user_id, *change_seq);
+            }
+        }
+        self.fan_out(lane, &mut frames);
+    }
+
+    /// Ends the subscription of a user who left. Returns whether nobody is left here.
+    fn disappear(&self, lane: &Lane, user: &UserId, left: u64) -> bool {
+        let conversation = lane.conversation;
+        match self.hub.unsubscribe(user, conversation, left) {
+            Unsubscribed::Done { emptied: true } => {
+                self.close(&[conversation]);
+                true
+            }
+            Unsubscribed::JoinedAgain { joined, devices } => {
+                // To the user's devices it is a conversation that appears anew.
+                let since = joined - 1;
+                for device in devices {
+                    device.outbox.offer(Item::Appeared { conversation, since, until: Some(since) });
+                }
+                false
+            }
+            Unsubscribed::Done { emptied: false } | Unsubscribed::Unknown => false,
+        }
+    }
+
+    fn fan_out(&self, lane: &Lane, frames: &mut Vec<Frame>) {
+        // A refill may bring more than a batch.
+        while !frames.is_empty() {
+            let rest = frames.split_off(frames.len().min(BATCH));
+            let batch = std::mem::replace(frames, rest);
+            self.hub.fan_out(lane.conversation, &Delivery::changes(batch), None);
+        }
+    }
+}
+
+/// Lets the next arrival start a new task, should this one end by a panic.
+struct StopOnDrop<'a>(&'a Lane);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What nodes tell each other.
+
+use bytes::Bytes;
+use chat_proto::{
+    ChangeEvent, ConversationId, LoginSessionId, NodeId, PresenceEntry, SignalEvent, UserId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::hub::Origin;
+
+/// A message between nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Envelope {
+    /// Who sends it; a node lets go of its own.
+    pub(crate) node: NodeId,
+    /// The session that caused it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) origin: Option<Origin>,
+    pub(crate) notice: Notice,
+}
+
+/// What happened on the sending node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Notice {
+    /// A conversation has changed.
+    Change(ChangeEvent),
+    /// Something to be shown to a conversation's members, but not to the user it is about.
+    Signal { conversation: ConversationId, about: UserId, event: SignalEvent },
+    /// Something for one user's devices.
+    ToUser(SignalEvent),
+    /// A user has become a member of a conversation, by this change.
+    Appeared { conversation: ConversationId, joined: u64 },
+    /// A user came or went; told to these users, or to all.
+    Presence { entry: PresenceEntry, audience: Option<Vec<UserId>> },
+    /// Logins of a user have ended, and their connections must.
+    LoginsEnded(Vec<LoginSessionId>),
+}
+
+impl Envelope {
+    pub(crate) fn encode(&self) -> Bytes {
+        serde_json::to_vec(self).expect("envelopes are plain data").into()
+    }
+
+    pub(crate) fn decode(payload: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(payload)
+    }
+}

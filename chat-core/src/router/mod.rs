@@ -1,0 +1,253 @@
+//! Routing: from what happened, on this node or another, to this node's devices.
+//!
+//! Every conversation with devices here has a lane. A change enters it from the local engine or from
+//! the broker, in any order and any number of times; the lane's order gate lets it pass once and in
+//! its turn, reads from the store what never came, and one task per active lane encodes what passes
+//! and offers it to the devices.
+
+mod deliver;
+mod envelope;
+mod gate;
+mod inbound;
+mod lane;
+mod outbound;
+
+use std::sync::Arc;
+
+use chat_proto::{ChangeEvent, ConversationId, NodeId, SignalEvent, UserId};
+use futures::StreamExt;
+
+use envelope::{Envelope, Notice};
+use lane::{Change, Lane};
+use outbound::Outbound;
+
+use crate::ChatConfig;
+use crate::broker::{Broker, Subject};
+use crate::error::ChatError;
+use crate::hub::{Class, Delivery, Hub, Item, Origin};
+use crate::sharded::Sharded;
+use crate::store::{MemberStore, MessageStore};
+use crate::stores::within;
+use crate::tasks::Tasks;
+
+pub(crate) use envelope::Notice as RouterNotice;
+
+/// Conversations asked for in one call of the store.
+const CHUNK: usize = 500;
+/// Subscriptions asked of the broker at once.
+const CONCURRENT_SUBSCRIPTIONS: usize = 64;
+
+/// What moves events from where they happen to this node's devices.
+#[derive(Debug)]
+pub(crate) struct Router {
+    pub(crate) node: NodeId,
+    pub(crate) hub: Hub,
+    lanes: Sharded<ConversationId, Arc<Lane>>,
+    broker: Option<Arc<dyn Broker>>,
+    outbound: Outbound,
+    messages: Arc<dyn MessageStore>,
+    members: Arc<dyn MemberStore>,
+    tasks: Tasks,
+    config: Arc<ChatConfig>,
+}
+
+impl Router {
+    pub(crate) fn new(
+        messages: Arc<dyn MessageStore>,
+        members: Arc<dyn MemberStore>,
+        broker: Option<Arc<dyn Broker>>,
+        tasks: Tasks,
+        config: Arc<ChatConfig>,
+    ) -> Arc<Self> {
+        let outbound = Outbound::new(broker.clone(), config.call_timeout(), &tasks);
+        Arc::new(Self {
+            node: NodeId::generate(),
+            hub: Hub::new(),
+            lanes: Sharded::new(),
+            broker,
+            outbound,
+            messages,
+            members,
+            tasks,
+            config,
+        })
+    }
+
+    /// Tells this node and the others of a change that is stored.
+    pub(crate) fn announce(self: &Arc<Self>, event: ChangeEvent, origin: Option<Origin>) {
+        let subject = Subject::Conversation(event.conversation_id());
+        self.send(subject, origin.as_ref(), || Notice::Change(event.clone()));
+        self.enter(Change { event, origin });
+    }
+
+    /// Shows the members of a conversation something, but not the user it is about.
+    pub(crate) fn signal(&self, conversation: ConversationId, about: &UserId, event: SignalEvent) {
+        self.send(Subject::Conversation(conversation), None, || Notice::Signal {
+            conversation,
+            about: about.clone(),
+            event: event.clone(),
+        });
+        self.show(conversation, about, event);
+    }
+
+    /// Shows all devices of a user something.
+    pub(crate) fn signal_user(&self, user: &UserId, event: SignalEvent, origin: Option<&Origin>) {
+        self.send(Subject::User(user.clone()), origin, || Notice::ToUser(event.clone()));
+        self.show_user(user, event, origin);
+    }
+
+    /// Makes a conversation appear to a user who has joined it by the change `joined`: from there
+    /// on the user's devices, wherever they are, are told of it.
+    pub(crate) fn appear(&self, user: &UserId, conversation: ConversationId, joined: u64) {
+        self.send(Subject::User(user.clone()), None, || Notice::Appeared { conversation, joined });
+        self.appear_here(user, conversation, joined);
+    }
+
+    /// Tells this node's devices and the others of something without a subject of its own.
+    pub(crate) fn broadcast(&self, subject: Subject, notice: &Notice) {
+        self.send(subject, None, || notice.clone());
+    }
+
+    /// Hears that a conversation has come this far.
+    pub(crate) fn hear_of(self: &Arc<Self>, conversation: ConversationId, change_seq: u64) {
+        if let Some(lane) = self.lane(conversation)
+            && lane.hear_of(change_seq)
+        {
+            self.run(lane);
+        }
+    }
+
+    /// Begins to hear what other nodes tell of a user.
+    pub(crate) async fn hear_user(&self, user: &UserId) {
+        self.hear(Subject::User(user.clone())).await;
+    }
+
+    /// Begins to hear what other nodes tell of a subject.
+    pub(crate) async fn hear(&self, subject: Subject) {
+        if self.broker.is_some() {
+            self.outbound.subscribe(subject).await;
+        }
+    }
+
+    /// Makes sure that these conversations are heard from the broker, and that their lanes miss
+    /// nothing. What is read from the store after this returns, and what lanes deliver, overlap: no
+    /// change falls between.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        conversations: &[ConversationId],
+    ) -> Result<(), ChatError> {
+        let lanes: Vec<_> = conversations
+            .iter()
+            .filter(|conversation| self.hub.has_room(**conversation))
+            .map(|conversation| self.ensure_lane(*conversation, None))
+            .filter(|lane| !lane.is_open())
+            .collect();
+        futures::stream::iter(&lanes)
+            .for_each_concurrent(CONCURRENT_SUBSCRIPTIONS, |lane| {
+                self.hear(Subject::Conversation(lane.conversation))
+            })
+            .await;
+        for lanes in lanes.chunks(CHUNK) {
+            self.open_heard(lanes).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens lanes that are heard from the broker: compares them with the store.
+    async fn open_heard(self: &Arc<Self>, lanes: &[Arc<Lane>]) -> Result<(), ChatError> {
+        let ids: Vec<_> = lanes.iter().map(|lane| lane.conversation).collect();
+        let heads = within(self.config.call_timeout(), self.messages.heads(&ids)).await?;
+        for lane in lanes {
+            let head = heads.iter().find(|head| head.conversation_id == lane.conversation);
+            if lane.open(head.map_or(0, |head| head.change_seq)) {
+                self.run(Arc::clone(lane));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the lanes of conversations that no device here is told of.
+    pub(crate) fn close(&self, conversations: &[ConversationId]) {
+        for conversation in conversations {
+            let mut lanes = self.lanes.lock(conversation);
+            // A device may have come back since.
+            if !self.hub.has_room(*conversation)
+                && let Some(lane) = lanes.remove(conversation)
+            {
+                lane.close();
+                self.outbound.unsubscribe(Subject::Conversation(*conversation));
+            }
+        }
+    }
+
+    /// Stops hearing what other nodes tell of a user.
+    pub(crate) fn forget_user(&self, user: &UserId) {
+        self.hub.while_absent(user, || self.outbound.unsubscribe(Subject::User(user.clone())));
+    }
+
+    fn enter(self: &Arc<Self>, change: Change) {
+        if let Some(lane) = self.lane(change.event.conversation_id())
+            && lane.offer(change)
+        {
+            self.run(lane);
+        }
+    }
+
+    fn appear_here(&self, user: &UserId, conversation: ConversationId, joined: u64) {
+        let devices = self.hub.subscribe(user, conversation, joined);
+        if devices.is_empty() {
+            return;
+        }
+        let since = joined.saturating_sub(1);
+        // A new lane begins where the user did. In one that was there, what has passed must be
+        // replayed, and what has not will come.
+        let until = self.ensure_lane(conversation, Some(since)).passed();
+        for device in devices {
+            device.outbox.offer(Item::Appeared { conversation, since, until });
+        }
+    }
+
+    fn show(&self, conversation: ConversationId, about: &UserId, event: SignalEvent) {
+        let class = Class::of(&event);
+        let delivery = Delivery::single(&event.into(), None, class);
+        self.hub.fan_out(conversation, &delivery, Some(about));
+    }
+
+    fn show_user(&self, user: &UserId, event: SignalEvent, origin: Option<&Origin>) {
+        let class = Class::of(&event);
+        self.hub.deliver_to_user(user, &Delivery::single(&event.into(), origin, class));
+    }
+
+    fn send(&self, subject: Subject, origin: Option<&Origin>, notice: impl FnOnce() -> Notice) {
+        if self.broker.is_some() {
+            let envelope = Envelope { node: self.node, origin: origin.cloned(), notice: notice() };
+            self.outbound.publish(subject, envelope.encode());
+        }
+    }
+
+    fn lane(&self, conversation: ConversationId) -> Option<Arc<Lane>> {
+        self.lanes.lock(&conversation).get(&conversation).cloned()
+    }
+
+    fn ensure_lane(&self, conversation: ConversationId, place: Option<u64>) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock(&conversation);
+        let lane =
+            lanes.entry(conversation).or_insert_with(|| Arc::new(Lane::new(conversation, place)));
+        Arc::clone(lane)
+    }
+}
+
+/// An error with its causes, on one line, for the log.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::causes;
+use crate::broker::{Broker, Subject};
+use crate::tasks::Tasks;
+
+/// How much waits for the broker; further messages are lost to the other nodes, which then read
+/// the store.
+const QUEUE: usize = 16_384;
+
+/// What goes to the broker, in order, without anybody waiting for it.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    queue: Option<mpsc::Sender<Order>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Publish(Subject, Bytes),
+    Subscribe(Subject, oneshot::Sender<()>),
+    Unsubscribe(Subject),
+}
+
+impl Outbound {
+    pub(super) fn new(broker: Option<Arc<dyn Broker>>, timeout: Duration, tasks: &Tasks) -> Self {
+        let queue = broker.map(|broker| {
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            let receiver = Arc::new(Mutex::new(receiver));
+            tasks.keep("broker.outbound", move || {
+                carry_out(Arc::clone(&broker), Arc::clone(&receiver), timeout)
+            });
+            sender
+        });
+        Self { queue }
+    }
+
+    pub(super) fn publish(&self, subject: Subject, payload: Bytes) {
+        self.order(Order::Publish(subject, payload));
+    }
+
+    /// Subscribes, and waits until the broker has answered. In one queue with the other orders, so
+    /// that a subject that is left and entered again ends up subscribed.
+    pub(super) async fn subscribe(&self, subject: Subject) {
+        let (done, answered) = oneshot::channel();
+        self.order(Order::Subscribe(subject, done));
+        // What is not heard is found by looking at the heads.
+        let _ = answered.await;
+    }
+
+    pub(super) fn unsubscribe(&self, subject: Subject) {
+        self.order(Order::Unsubscribe(subject));
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(queue) = &self.queue
+            && queue.try_send(order).is_err()
+        {
+            tracing::warn!("the broker is too slow: other nodes will read the store");
+        }
+    }
+}
+
+async fn carry_out(
+    broker: Arc<dyn Broker>,
+    orders: Arc<Mutex<mpsc::Receiver<Order>>>,
+    timeout: Duration,
+) {
+    let mut orders = orders.lock().await;
+    while let Some(order) = orders.recv().await {
+        let done = async {
+            match order {
+                Order::Publish(subject, payload) => broker.publish(subject, payload).await,
+                Order::Subscribe(subject, done) => {
+                    let subscribed = broker.subscribe(subject).await;
+                    let _ = done.send(());
+                    subscribed
+                }
+                Order::Unsubscribe(subject) => broker.unsubscribe(subject).await,
+            }
+        };
+        match tokio::time::timeout(timeout, done).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = %causes(&error), "a broker call failed"),
+            Err(_) => tracing::warn!("the broker did not answer in time"),
+        }
+    }
+}

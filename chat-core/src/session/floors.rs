@@ -1,0 +1,107 @@
+//! What a device has been told by other means than live events.
+
+use std::time::Duration;
+
+use chat_proto::ConversationId;
+use foldhash::{HashMap, HashMapExt};
+use tokio::time::Instant;
+
+/// How long a floor is kept that no live event has passed. Live events trail what a store shows by
+/// moments; after this time none is on its way that a floor would have to stop.
+const LIFETIME: Duration = Duration::from_secs(60);
+
+/// For conversations that were told as a state or replayed: up to which change.
+///
+/// Live events up to there are let go, so that the device is told each change once.
+#[derive(Debug, Default)]
+pub(super) struct Floors {
+    floors: HashMap<ConversationId, u64>,
+    raised: Option<Instant>,
+}
+
+impl Floors {
+    /// Notes that the device knows a conversation up to a change.
+    pub(super) fn raise(&mut self, conversation: ConversationId, change: u64) {
+        let floor = self.floors.entry(conversation).or_insert(change);
+        *floor = change.max(*floor);
+        self.raised = Some(Instant::now());
+    }
+
+    /// Sets the floor of a conversation that is replayed from an earlier change on.
+    pub(super) fn replace(&mut self, conversation: ConversationId, change: u64) {
+        self.floors.insert(conversation, change);
+        self.raised = Some(Instant::now());
+    }
+
+    /// Lets no change of a conversation pass any more, until it appears anew.
+    pub(super) fn bar(&mut self, conversation: ConversationId) {
+        self.replace(conversation, u64::MAX);
+    }
+
+    /// Whether a live change is news.
+    pub(super) fn lets_pass(
+        &mut self,
+        conversation: ConversationId,
+        change: u64,
+        now: Instant,
+    ) -> bool {
+        if self.raised.is_some_and(|raised| now > raised + LIFETIME) {
+            self.floors = HashMap::new();
+            self.raised = None;
+        }
+        match self.floors.get(&conversation) {
+            Some(floor) if change <= *floor => false,
+            Some(_) => {
+                // Live changes come in order: from here on all are news.
+                self.floors.remove(&conversation);
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// Whether the changes after `since` of a conversation that appears have yet to be told.
+    pub(super) fn needs(&self, conversation: ConversationId, since: u64) -> bool {
+        match self.floors.get(&conversation) {
+            Some(&u64::MAX) | None => true,
+            Some(floor) => *floor <= since,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_told_once() {
+        let mut floors = Floors::default();
+        let (a, b) = (ConversationId::generate(), ConversationId::generate());
+        let now = Instant::now();
+        floors.raise(a, 5);
+        assert!(!floors.lets_pass(a, 5, now));
+        assert!(floors.lets_pass(b, 5, now));
+        assert!(floors.lets_pass(a, 6, now));
+    }
+
+    #[test]
+    fn a_conversation_told_in_the_greeting_need_not_appear() {
+        let mut floors = Floors::default();
+        let a = ConversationId::generate();
+        assert!(floors.needs(a, 0));
+        floors.raise(a, 3);
+        assert!(!floors.needs(a, 2));
+        assert!(floors.needs(a, 3), "joined again since");
+    }
+
+    #[test]
+    fn a_barred_conversation_is_silent_until_it_appears() {
+        let mut floors = Floors::default();
+        let a = ConversationId::generate();
+        floors.bar(a);
+        assert!(!floors.lets_pass(a, 9, Instant::now()));
+        assert!(floors.needs(a, 9));
+        floors.replace(a, 10);
+        assert!(floors.lets_pass(a, 11, Instant::now()));
+    }
+}

@@ -1,0 +1,340 @@
+//! A session: one attached device. Frames in, deliveries out, no socket.
+//!
+//! A transport hands every text frame to [`Session::receive`] and sends what comes out of
+//! [`Session::next`]. The session keeps the order that the protocol promises: the greeting first;
+//! answers in the order of their commands; the changes of each conversation in the order of their
+//! numbers, each once, what a resume replays before what is live.
+
+mod command;
+mod floors;
+mod pipeline;
+mod replay;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_proto::{CloseCode, Ready, ServerFrame, SessionId, User};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::auth::Identity;
+use crate::chat::{Actor, Chat};
+use crate::error::ChatError;
+use crate::hub::{Device, End, Item, Taken};
+use floors::Floors;
+use pipeline::{Pipeline, Step};
+use replay::{Part, Replay};
+
+/// Conversations told of in `session.ready`.
+const READY_CONVERSATIONS: usize = 200;
+/// The most frames handed to a transport at once.
+const BATCH: usize = 64;
+
+/// What a transport does next for a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    /// Send these text frames, in this order, and flush after the last. Each is valid UTF-8, and
+    /// cloning one copies a pointer.
+    Frames(Vec<Bytes>),
+    /// End the connection with this code. Nothing follows.
+    Close(CloseCode),
+}
+
+/// One attached device. Dropping it detaches the device.
+#[derive(Debug)]
+pub struct Session {
+    chat: Chat,
+    user: User,
+    device: Arc<Device>,
+    /// The first frame, until it is taken.
+    greeting: Option<Bytes>,
+    /// Commands that are not answered yet.
+    pipeline: Pipeline,
+    /// What was taken from the outbox and is not sent yet.
+    items: VecDeque<Item>,
+    /// What the device has been told already by other means than live events.
+    floors: Floors,
+    /// What is being replayed; live events wait for it.
+    replay: Option<Replay>,
+    /// Until when live events wait for a resume.
+    held_until: Option<Instant>,
+    /// When the credential ends.
+    expires: Option<Instant>,
+    /// Whether an answer goes before what waits in the outbox, the next time.
+    answers_first: bool,
+    /// The end, once its last word is said.
+    closing: Option<CloseCode>,
+}
+
+impl Session {
+    pub(crate) async fn attach(chat: Chat, identity: &Identity) -> Result<Self, ChatError> {
+        let user = chat.admit(&identity.claims).await?;
+        let device = Arc::new(Device::new(user.id.clone(), identity.login));
+        let engine = &chat.engine;
+        if !engine.router.hub.attach(&device, engine.config.limits.sessions_per_user) {
+            return Err(ChatError::TooMany("too many connections of this user: close one first"));
+        }
+        // From here on, dropping the session undoes what was done.
+        let mut session = Self {
+            pipeline: Pipeline::new(chat.clone(), actor(&user, &device)),
+            chat,
+            user,
+            device,
+            greeting: None,
+            items: VecDeque::new(),
+            floors: Floors::default(),
+            replay: None,
+            held_until: None,
+            expires: identity.expires_at.map(instant_of),
+            answers_first: false,
+            closing: None,
+        };
+        session.subscribe().await?;
+        session.greet().await?;
+        Ok(session)
+    }
+
+    /// Makes the device be told of its user's conversations, before anything is read of them.
+    async fn subscribe(&self) -> Result<(), ChatError> {
+        let engine = &self.chat.engine;
+        engine.router.hear_user(&self.user.id).await;
+        engine.presence.arrive(&self.user.id).await;
+        let users = std::slice::from_ref(&self.user.id);
+        let memberships = self.chat.within(engine.stores.members.memberships(users)).await?;
+        let mut ids = Vec::with_capacity(memberships.len());
+        for membership in memberships {
+            let conversation = membership.conversation_id;
+            engine.router.hub.subscribe(&self.user.id, conversation, membership.change_seq);
+            ids.push(conversation);
+        }
+        engine.router.open(&ids).await
+    }
+
+    async fn greet(&mut self) -> Result<(), ChatError> {
+        let page = self.chat.inbox_page(&self.user.id, None, READY_CONVERSATIONS).await?;
+        for summary in &page.data {
+            self.floors.raise(summary.conversation_id, summary.change_seq);
+        }
+        let presence = self.chat.engine.presence.seen_by(&self.user.id).await;
+        let config = self.chat.config();
+        let ready = Ready {
+            session_id: self.device.id,
+            user: self.user.clone(),
+            server_time: Timestamp::now(),
+            limits: config.limits,
+            heartbeat: config.heartbeat,
+            has_more: page.meta.has_more,
+            conversations: page.data,
+            // Who is online is worth less than being connected.
+            presence: presence.unwrap_or_default(),
+        };
+        let window = Duration::from_millis(config.resume_window_ms);
+        self.held_until = Some(Instant::now() + window);
+        let frame = ServerFrame::Ready { payload: Box::new(ready) };
+        self.greeting = Some(frame.encode().into());
+        Ok(())
+    }
+
+    /// Which session this is.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.device.id
+    }
+
+    /// Whose device it is.
+    #[must_use]
+    pub const fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Takes one text frame from the client. The answer comes out of [`Session::next`], in turn.
+    pub fn receive(&mut self, text: &str) {
+        self.held_until = None;
+        self.pipeline.receive(text);
+    }
+
+    /// Whether the session takes frames now. When it does not, enough commands wait: read no more
+    /// from the client until [`Session::next`] has returned.
+    #[must_use]
+    pub fn wants_frames(&self) -> bool {
+        self.pipeline.has_room() && !self.device.outbox.is_ending()
+    }
+
+    /// Waits for what to do next. Safe to cancel: nothing is lost.
+    ///
+    /// The first is the greeting, `session.ready`.
+    pub async fn next(&mut self) -> Outgoing {
+        loop {
+            if let Some(code) = self.closing {
+                return Outgoing::Close(code);
+            }
+            if let Some(greeting) = self.greeting.take() {
+                return Outgoing::Frames(vec![greeting]);
+            }
+            let done = match &mut self.replay {
+                Some(_) => self.step_replay().await,
+                None => self.step_live().await,
+            };
+            if let Some(outgoing) = done {
+                return outgoing;
+            }
+        }
+    }
+
+    /// Goes on with a replay. Everything else waits.
+    async fn step_replay(&mut self) -> Option<Outgoing> {
+        let Self { replay, chat, user, floors, device, .. } = self;
+        let replay = replay.as_mut()?;
+        tokio::select! {
+            biased;
+            end = device.outbox.ended() => Some(self.close(end)),
+            code = expiry(self.expires) => Some(Outgoing::Close(code)),
+            step = replay.step(chat, user, floors) => match step {
+                Ok(frames) => {
+                    if replay.is_done() {
+                        self.replay = None;
+                    }
+                    (!frames.is_empty()).then_some(Outgoing::Frames(frames))
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        session = %device.id,
+                        error = %crate::router::causes(&error),
+                        "cannot replay what a device missed"
+                    );
+                    Some(Outgoing::Close(CloseCode::ServerFault))
+                }
+            },
+        }
+    }
+
+    /// Waits for an answer, or for something to deliver.
+    async fn step_live(&mut self) -> Option<Outgoing> {
+        if let Some(resume) = self.pipeline.take_resume() {
+            self.replay = Some(Replay::resume(resume));
+            return None;
+        }
+        let holding = self.held_until.is_some();
+        if !holding && !self.answers_first {
+            if !self.items.is_empty() {
+                return self.deliver();
+            }
+            if let Some(taken) = self.device.outbox.try_take() {
+                return self.take(taken).await;
+            }
+        }
+        let waiting = !self.items.is_empty();
+        tokio::select! {
+            biased;
+            end = self.device.outbox.ended() => return Some(self.close(end)),
+            code = expiry(self.expires) => return Some(Outgoing::Close(code)),
+            step = self.pipeline.next() => {
+                self.answers_first = false;
+                if let Step::Answer(frame) = step {
+                    return Some(Outgoing::Frames(vec![frame]));
+                }
+            }
+            () = std::future::ready(()), if waiting && !holding => return self.deliver(),
+            () = deadline(self.held_until) => self.held_until = None,
+            taken = self.device.outbox.take(), if !holding => return self.take(taken).await,
+        }
+        None
+    }
+
+    /// Takes what came out of the outbox.
+    async fn take(&mut self, taken: Taken) -> Option<Outgoing> {
+        match taken {
+            Taken::Items(items) => {
+                self.items = items;
+                self.deliver()
+            }
+            // A server that drains still answers what it was asked.
+            Taken::Ended(end) if end.code == CloseCode::Draining && !self.pipeline.is_empty() => {
+                match self.pipeline.next().await {
+                    Step::Answer(frame) => Some(Outgoing::Frames(vec![frame])),
+                    Step::Resume => Some(Outgoing::Close(CloseCode::Draining)),
+                }
+            }
+            Taken::Ended(end) => Some(self.close(end)),
+        }
+    }
+
+    /// Ends with the last thing to be said, if there is one.
+    fn close(&mut self, End { code, last, .. }: End) -> Outgoing {
+        self.closing = Some(code);
+        match last {
+            Some(Item::Delivery(delivery)) => Outgoing::Frames(
+                delivery.frames().iter().map(|frame| frame.text_for(&self.user.id)).collect(),
+            ),
+            Some(Item::Appeared { .. }) | None => Outgoing::Close(code),
+        }
+    }
+
+    /// Turns what waits into frames, up to something that must be replayed first.
+    fn deliver(&mut self) -> Option<Outgoing> {
+        let now = Instant::now();
+        let mut frames = Vec::new();
+        // So that neither answers nor events wait for ever behind the other.
+        self.answers_first = true;
+        while frames.len() < BATCH
+            && let Some(item) = self.items.pop_front()
+        {
+            match item {
+                Item::Delivery(delivery) => {
+                    let told = delivery.frames().iter().filter(|frame| {
+                        frame
+                            .change()
+                            .is_none_or(|(place, number)| self.floors.lets_pass(place, number, now))
+                    });
+                    frames.extend(told.map(|frame| frame.text_for(&self.user.id)));
+                }
+                Item::Appeared { conversation, since, until } => {
+                    if self.floors.needs(conversation, since) {
+                        let part = Part { conversation, since, until };
+                        self.replay = Some(Replay::appeared(part));
+                        break;
+                    }
+                }
+            }
+        }
+        (!frames.is_empty()).then_some(Outgoing::Frames(frames))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let engine = &self.chat.engine;
+        let detached = engine.router.hub.detach(&self.device);
+        engine.router.close(&detached.emptied);
+        if detached.last {
+            engine.presence.depart(&self.user.id, Instant::now());
+            engine.router.forget_user(&self.user.id);
+        }
+    }
+}
+
+fn actor(user: &User, device: &Device) -> Actor {
+    Actor { user_id: user.id.clone(), session_id: Some(device.id) }
+}
+
+/// The moment of the monotonic clock that a point in time falls on.
+fn instant_of(time: Timestamp) -> Instant {
+    let left = time.duration_since(Timestamp::now());
+    // A credential that lasts longer than a century does not end.
+    let left = left.max(jiff::SignedDuration::ZERO).min(jiff::SignedDuration::from_hours(900_000));
+    Instant::now() + left.unsigned_abs()
+}
+
+async fn deadline(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn expiry(at: Option<Instant>) -> CloseCode {
+    deadline(at).await;
+    CloseCode::TokenExpired
+}

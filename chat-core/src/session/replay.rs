@@ -1,0 +1,206 @@
+//! Telling a device what it missed, from the store, before what is live.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use chat_proto::{
+    ChangeEvent, ConversationId, Event, FrameId, Reply, ServerFrame, SignalEvent, User,
+};
+use foldhash::{HashMap, HashMapExt};
+
+use super::floors::Floors;
+use crate::chat::{Actor, Chat};
+use crate::error::ChatError;
+
+/// Changes read from the store at once.
+const PAGE: usize = 64;
+
+/// A `session.resume` whose turn has come.
+#[derive(Debug)]
+pub(super) struct Resume {
+    pub(super) id: Option<FrameId>,
+    /// The last change known of each conversation.
+    pub(super) cursors: Vec<(ConversationId, u64)>,
+}
+
+/// A replay in progress: conversation by conversation, page by page, at the pace of the reader.
+#[derive(Debug)]
+pub(super) struct Replay {
+    stage: Stage,
+    /// The answer to give at the end, for a replay that was asked for.
+    answer: Option<Answer>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// It is not yet known which conversations have gone on.
+    Asked(Vec<(ConversationId, u64)>),
+    /// A conversation is to be announced, and then told.
+    Appeared(Part),
+    /// These are to be told.
+    Telling(VecDeque<Part>),
+    Done,
+}
+
+/// What is to be told of one conversation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) conversation: ConversationId,
+    /// The changes after this one …
+    pub(super) since: u64,
+    /// … up to this one, or up to the last.
+    pub(super) until: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Answer {
+    id: Option<FrameId>,
+    replayed: u64,
+    reset: Vec<ConversationId>,
+}
+
+impl Replay {
+    /// Replays what a client asks for, and answers it.
+    pub(super) fn resume(resume: Resume) -> Self {
+        let answer = Answer { id: resume.id, ..Answer::default() };
+        Self { stage: Stage::Asked(resume.cursors), answer: Some(answer) }
+    }
+
+    /// Announces a conversation and replays its changes.
+    pub(super) const fn appeared(part: Part) -> Self {
+        Self { stage: Stage::Appeared(part), answer: None }
+    }
+
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done)
+    }
+
+    /// Reads and encodes the next page. Safe to cancel: it then reads the same page again.
+    pub(super) async fn step(
+        &mut self,
+        chat: &Chat,
+        user: &User,
+        floors: &mut Floors,
+    ) -> Result<Vec<Bytes>, ChatError> {
+        match &mut self.stage {
+            Stage::Asked(cursors) => {
+                let (behind, reset) = sort_out(chat, user, cursors).await?;
+                if let Some(answer) = &mut self.answer {
+                    answer.reset = reset;
+                }
+                self.stage = Stage::Telling(behind);
+                Ok(Vec::new())
+            }
+            Stage::Appeared(part) => {
+                let part = *part;
+                let announced = announce(chat, user, part).await?;
+                if announced.is_some() {
+                    floors.replace(part.conversation, part.since);
+                    self.stage = Stage::Telling([part].into());
+                } else {
+                    floors.bar(part.conversation);
+                    self.stage = Stage::Done;
+                }
+                Ok(announced.into_iter().collect())
+            }
+            Stage::Telling(queue) => {
+                let Some(part) = queue.front_mut() else {
+                    self.stage = Stage::Done;
+                    return Ok(self.answer.take().map(Answer::encode).into_iter().collect());
+                };
+                if part.until.is_some_and(|until| part.since >= until) {
+                    queue.pop_front();
+                    return Ok(Vec::new());
+                }
+                let reading =
+                    chat.engine.stores.messages.changes(part.conversation, part.since, PAGE);
+                let mut changes = chat.within(reading).await?;
+                if let Some(until) = part.until {
+                    changes.events.retain(|event| event.change_seq() <= until);
+                    changes.complete |= changes.through >= until;
+                    changes.through = changes.through.min(until);
+                }
+                floors.replace(part.conversation, changes.through);
+                part.since = changes.through;
+                if changes.complete || changes.events.iter().any(|event| is_leaving(event, user)) {
+                    queue.pop_front();
+                }
+                if let Some(answer) = &mut self.answer {
+                    answer.replayed += changes.events.len() as u64;
+                }
+                let frames = changes.events.into_iter();
+                Ok(frames.map(|event| Event::from(event).encode().into()).collect())
+            }
+            Stage::Done => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Answer {
+    fn encode(self) -> Bytes {
+        let reply = Reply::Resumed { replayed: self.replayed, reset: self.reset };
+        ServerFrame::Reply { id: self.id, payload: Box::new(reply) }.encode().into()
+    }
+}
+
+/// Finds out which conversations have gone on, and which cannot be replayed.
+async fn sort_out(
+    chat: &Chat,
+    user: &User,
+    cursors: &[(ConversationId, u64)],
+) -> Result<(VecDeque<Part>, Vec<ConversationId>), ChatError> {
+    let stores = &chat.engine.stores;
+    let users = std::slice::from_ref(&user.id);
+    let mut heads = HashMap::new();
+    for membership in chat.within(stores.members.memberships(users)).await? {
+        heads.insert(membership.conversation_id, 0);
+    }
+    let ids: Vec<_> =
+        cursors.iter().map(|(id, _)| *id).filter(|id| heads.contains_key(id)).collect();
+    for head in chat.within(stores.messages.heads(&ids)).await? {
+        heads.insert(head.conversation_id, head.change_seq);
+    }
+    let most = chat.config().limits.resume_changes as u64;
+    let (mut behind, mut reset) = (VecDeque::new(), Vec::new());
+    for &(conversation, since) in cursors {
+        match heads.get(&conversation).map(|head| head.checked_sub(since)) {
+            Some(Some(0)) => {}
+            Some(Some(gap)) if gap <= most => {
+                behind.push_back(Part { conversation, since, until: None });
+            }
+            // Too much, or a change that never was, or no conversation of this user's.
+            Some(Some(_) | None) | None => reset.push(conversation),
+        }
+    }
+    Ok((behind, reset))
+}
+
+/// The frame that makes a conversation known; none when the user is not a member any more.
+async fn announce(
+    chat: &Chat,
+    user: &User,
+    Part { conversation, since, .. }: Part,
+) -> Result<Option<Bytes>, ChatError> {
+    let router = &chat.engine.router;
+    // Before anything is read, so that what is read and what is live overlap.
+    router.open(&[conversation]).await?;
+    match chat.conversation(&Actor::user(user.id.clone()), conversation).await {
+        Ok(mut summary) => {
+            // What follows is told change by change, from here on.
+            summary.change_seq = since;
+            let event = SignalEvent::ConversationCreated { conversation: Box::new(summary) };
+            Ok(Some(Event::from(event).encode().into()))
+        }
+        Err(ChatError::NotFound) => {
+            // The user has left since; a lane that never hears of it must not go on.
+            router.hub.unsubscribe(&user.id, conversation, since + 1);
+            router.close(&[conversation]);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_leaving(event: &ChangeEvent, user: &User) -> bool {
+    matches!(event, ChangeEvent::MemberLeft { member, .. } if member.member.user_id == user.id)
+}

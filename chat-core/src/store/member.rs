@@ -1,0 +1,90 @@
+use async_trait::async_trait;
+use chat_proto::{ConversationId, Member, MemberProfile, UserId};
+use jiff::Timestamp;
+
+use super::{Aggregate, StoreError};
+
+/// What came of [`MemberStore::join`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JoinOutcome {
+    /// The user is a member now, by the change named in the record.
+    Joined(MemberProfile),
+    /// The user was a member already; nothing changed.
+    Already(MemberProfile),
+    /// There is no such conversation, or it is not a public room, or there is no such user.
+    NotJoinable,
+    /// The user has as many memberships as allowed.
+    TooMany,
+}
+
+/// What came of [`MemberStore::leave`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaveOutcome {
+    /// The user is no member any more, by the change named in the record.
+    Left(MemberProfile),
+    /// The user is not a member.
+    NotMember,
+}
+
+/// A membership in force.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Membership {
+    /// Who.
+    pub user_id: UserId,
+    /// Of which conversation.
+    pub conversation_id: ConversationId,
+    /// The change that brought it about.
+    pub change_seq: u64,
+}
+
+/// Who takes part in what.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait MemberStore: Aggregate {
+    /// Makes a user a member of a public room, unless the user has `max_memberships` already.
+    ///
+    /// A new member's read and delivered cursors stand at the room's last message, so that nothing
+    /// from before counts as unread; who comes back keeps cursors that are further on, and the
+    /// role held before, and the time of the first join.
+    async fn join(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        at: Timestamp,
+        max_memberships: usize,
+    ) -> Result<JoinOutcome, StoreError>;
+
+    /// Ends a membership. The record stays, with its state changed.
+    async fn leave(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<LeaveOutcome, StoreError>;
+
+    /// The user's membership, if it is in force.
+    async fn member(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Member>, StoreError>;
+
+    /// Up to `limit` joined members whose user id comes after `after`, in the order of user ids.
+    async fn members<'a>(
+        &self,
+        conversation: ConversationId,
+        after: Option<&'a UserId>,
+        limit: usize,
+    ) -> Result<Vec<MemberProfile>, StoreError>;
+
+    /// All memberships in force of these users, in any order.
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<Membership>, StoreError>;
+
+    /// Up to `limit` other users who share with this one a conversation of at most `max_members`
+    /// members: those whose presence this user may see.
+    async fn contacts(
+        &self,
+        user: &UserId,
+        max_members: usize,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError>;
+}

@@ -1,0 +1,19 @@
+//! For tests of what is built on this crate (feature `testing`).
+//!
+//! * [`store_conformance!`], [`account_conformance!`] and [`presence_conformance!`]: one line each
+//!   that tests any store.
+//! * [`FaultyBroker`]: a broker that loses, repeats and reorders on purpose.
+//! * [`broker_conformance!`]: one line that tests any broker.
+//! * Mocks of every trait, made by `mockall`, beside the traits: such as
+//!   [`MockUserStore`](crate::store::MockUserStore) and [`MockBroker`](crate::broker::MockBroker).
+//!   [`ChatBuilder`](crate::ChatBuilder) takes a mock for a single aggregate, over a real store for
+//!   the others.
+
+pub mod broker;
+mod faulty_broker;
+pub mod store;
+
+pub use store::{account_conformance, presence_conformance, store_conformance};
+
+pub use broker::broker_conformance;
+pub use faulty_broker::{Faults, FaultyBroker, FaultyBrokerNode};

@@ -1,0 +1,162 @@
+//! Direct conversations and rooms: how they begin and how they are found.
+
+use chat_proto::{ConversationId, ConversationKind, MemberRole, RoomName, Topic, Visibility};
+use futures::future::join_all;
+
+use super::fixture::{at, direct, join, leave, member, new_direct, new_room, room, user};
+use crate::store::{NewRoom, RoomPosition, Store};
+
+/// Whoever of two opens it, and however often, it is one conversation with both as members.
+pub async fn a_pair_has_one_direct_conversation(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    // The opener has the higher id, so that an order by id would be noticed.
+    let new = new_direct(&bob, &ada);
+    let opened = store.open_direct(new.clone()).await.unwrap();
+    assert!(opened.created);
+    let conversation = opened.conversation;
+    assert_eq!(conversation.id, new.id);
+    assert_eq!(conversation.kind, ConversationKind::Direct);
+    assert_eq!(conversation.visibility, Visibility::Private);
+    assert_eq!((&conversation.name, &conversation.topic), (&None, &None));
+    assert_eq!((&conversation.created_by, conversation.created_at), (&bob, at(0)));
+    assert_eq!(conversation.member_count, 2);
+    for (opener, peer) in [(&bob, &ada), (&ada, &bob)] {
+        let again = store.open_direct(new_direct(opener, peer)).await.unwrap();
+        assert_eq!((again.conversation, again.created), (conversation.clone(), false));
+    }
+    for (user, change_seq) in [(&bob, 1), (&ada, 2)] {
+        let member = member(store, conversation.id, user).await;
+        assert_eq!((member.change_seq, member.role), (change_seq, MemberRole::Member));
+        assert_eq!(member.joined_at, at(0));
+    }
+    assert_eq!(store.conversation(conversation.id).await.unwrap(), Some(conversation));
+    let eve = user(store, "eve").await;
+    assert!(store.open_direct(new_direct(&ada, &eve)).await.unwrap().created);
+}
+
+/// Both may open it at the same moment, several times.
+pub async fn a_pair_that_opens_at_once_has_one_conversation(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let calls = (0..20).map(|n| {
+        let (opener, peer) = if n % 2 == 0 { (&ada, &bob) } else { (&bob, &ada) };
+        store.open_direct(new_direct(opener, peer))
+    });
+    let opened: Vec<_> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(opened.iter().filter(|opened| opened.created).count(), 1);
+    assert!(opened.iter().all(|other| other.conversation == opened[0].conversation));
+    assert_eq!(store.summaries(&ada, None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.heads(&[opened[0].conversation.id]).await.unwrap()[0].change_seq, 2);
+}
+
+/// A room's owner is its first member, by its first change.
+pub async fn a_room_begins_with_its_owner(store: &dyn Store) {
+    let ada = user(store, "ada").await;
+    for visibility in [Visibility::Public, Visibility::Private] {
+        let new = NewRoom {
+            topic: Some(Topic::parse("Engines ⚙️").unwrap()),
+            ..new_room(&ada, "Général", visibility)
+        };
+        let room = store.create_room(new.clone()).await.unwrap();
+        assert_eq!((room.id, room.kind), (new.id, ConversationKind::Room));
+        assert_eq!((&room.name, &room.topic), (&Some(new.name), &new.topic));
+        assert_eq!((room.visibility, room.member_count), (visibility, 1));
+        assert_eq!((&room.created_by, room.created_at), (&ada, at(0)));
+        let owner = member(store, room.id, &ada).await;
+        assert_eq!((owner.role, owner.change_seq), (MemberRole::Owner, 1));
+        assert_eq!(store.conversation(room.id).await.unwrap(), Some(room));
+    }
+    assert_eq!(store.conversation(ConversationId::generate()).await.unwrap(), None);
+}
+
+/// A name means the oldest public room that has it.
+pub async fn a_room_is_found_by_name_if_it_is_public(store: &dyn Store) {
+    let ada = user(store, "ada").await;
+    let rooms = [
+        ("general", Visibility::Private, 0),
+        ("General", Visibility::Public, 2),
+        ("GENERAL", Visibility::Public, 1),
+        ("general", Visibility::Public, 3),
+    ];
+    let mut ids = Vec::new();
+    for (name, visibility, second) in rooms {
+        let new = NewRoom { created_at: at(second), ..new_room(&ada, name, visibility) };
+        ids.push(store.create_room(new).await.unwrap().id);
+    }
+    let found = store.room_by_name("general").await.unwrap().unwrap();
+    assert_eq!(found.id, ids[2]);
+    assert_eq!(store.room_by_name("General").await.unwrap(), None, "that is no key");
+    assert_eq!(store.room_by_name("other").await.unwrap(), None);
+}
+
+/// A room that is found is not joined; one that is made begins as every room does.
+pub async fn a_named_room_is_found_or_made(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let new = new_room(&ada, "General", Visibility::Public);
+    let made = store.find_or_create_room(new.clone()).await.unwrap();
+    assert!(made.created);
+    assert_eq!((made.conversation.id, made.conversation.member_count), (new.id, 1));
+    assert_eq!(member(store, new.id, &ada).await.change_seq, 1);
+    let found = new_room(&bob, "GENERAL", Visibility::Public);
+    let found = store.find_or_create_room(found).await.unwrap();
+    assert_eq!((found.conversation, found.created), (made.conversation, false));
+    assert_eq!(store.member(new.id, &bob).await.unwrap(), None);
+    store.create_room(new_room(&ada, "secret", Visibility::Private)).await.unwrap();
+    let other = store.find_or_create_room(new_room(&bob, "secret", Visibility::Public)).await;
+    assert!(other.unwrap().created, "a private room is not found by its name");
+}
+
+/// Many may ask for the same room at the same moment.
+pub async fn a_named_room_is_made_once_by_many(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let calls = (0..20).map(|n| {
+        let (owner, name) = if n % 2 == 0 { (&ada, "general") } else { (&bob, "General") };
+        store.find_or_create_room(new_room(owner, name, Visibility::Public))
+    });
+    let opened: Vec<_> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(opened.iter().filter(|opened| opened.created).count(), 1);
+    assert!(opened.iter().all(|other| other.conversation == opened[0].conversation));
+    assert_eq!(store.public_rooms(None, 10).await.unwrap().len(), 1);
+}
+
+/// The number of members follows those who come and go.
+pub async fn conversations_count_their_members(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let room = room(store, &ada, "general").await;
+    let count = async || store.conversation(room).await.unwrap().unwrap().member_count;
+    join(store, room, &bob).await;
+    assert_eq!(count().await, 2);
+    leave(store, room, &ada).await;
+    assert_eq!(count().await, 1);
+    join(store, room, &ada).await;
+    assert_eq!(count().await, 2);
+    assert_eq!(store.public_rooms(None, 10).await.unwrap()[0].member_count, 2);
+}
+
+/// The list of public rooms goes by name key and then by id, in pages that neither repeat nor skip.
+pub async fn public_rooms_are_listed_by_name(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    direct(store, &ada, &bob).await;
+    store.create_room(new_room(&ada, "hidden", Visibility::Private)).await.unwrap();
+    let mut expected = Vec::new();
+    for name in ["b", "A", "Зал", "a", "c c", "B", "a"] {
+        let id = room(store, &ada, name).await;
+        expected.push(RoomPosition { key: RoomName::parse(name).unwrap().key(), id });
+    }
+    expected.sort();
+    let mut listed: Vec<RoomPosition> = Vec::new();
+    loop {
+        let page = store.public_rooms(listed.last().cloned(), 3).await.unwrap();
+        assert!(page.len() <= 3);
+        if page.is_empty() {
+            break;
+        }
+        listed.extend(
+            page.into_iter()
+                .map(|room| RoomPosition { key: room.name.unwrap().key(), id: room.id }),
+        );
+    }
+    assert_eq!(listed, expected);
+    let all = store.public_rooms(None, 10).await.unwrap();
+    assert_eq!(all.len(), expected.len());
+    assert!(all.iter().all(|room| room.visibility == Visibility::Public));
+}

@@ -1,0 +1,168 @@
+//! The list of conversations as one member sees it.
+
+use chat_proto::{ConversationId, ConversationKind, MessagePreview};
+
+use super::fixture::{
+    append, at, direct, draft, join, leave, member, new_room, room, send, send_many, stored, user,
+    user_id,
+};
+use crate::store::{CursorKind, InboxPosition, MessageDraft, NewRoom, Store, UnreadTotal};
+
+/// Each of the two sees the other.
+pub async fn a_direct_conversation_shows_the_other(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    let empty = store.summary(&ada, pair).await.unwrap().unwrap();
+    assert_eq!((empty.preview, empty.last_activity_at), (None, at(0)));
+    assert_eq!((empty.last_seq, empty.change_seq), (0, 2));
+    let message = send(store, pair, &ada, "hello").await;
+    store.record_last_seen(&bob, at(30)).await.unwrap();
+    store.advance(pair, &bob, CursorKind::Delivered, None).await.unwrap();
+    for (me, other, cursors, peer_cursors, unread) in
+        [(&ada, &bob, (0, 0), (Some(0), Some(1)), 0), (&bob, &ada, (0, 1), (Some(0), Some(0)), 1)]
+    {
+        let summary = store.summary(me, pair).await.unwrap().unwrap();
+        assert_eq!((summary.conversation_id, summary.conversation.id), (pair, pair));
+        assert_eq!(Some(&summary.conversation), store.conversation(pair).await.unwrap().as_ref());
+        assert_eq!(summary.peer, store.user(other).await.unwrap());
+        assert_eq!((summary.last_seq, summary.change_seq), (1, 3));
+        assert_eq!((summary.read_seq, summary.delivered_seq), cursors);
+        assert_eq!((summary.peer_read_seq, summary.peer_delivered_seq), peer_cursors);
+        assert_eq!((summary.unread, summary.unread_mentions), (unread, 0));
+        assert_eq!(summary.preview, Some(MessagePreview::from(&message)));
+        assert_eq!(summary.last_activity_at, message.created_at);
+        assert_eq!(store.summaries(me, None, 10).await.unwrap(), [summary]);
+    }
+}
+
+/// A room has no peer; its preview is the beginning of its last message.
+pub async fn a_room_shows_its_last_message(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let room = room(store, &ada, "Général").await;
+    join(store, room, &bob).await;
+    send(store, room, &ada, "first").await;
+    let long = "é👩‍👩‍👧".repeat(100);
+    send(store, room, &bob, &long).await;
+    let summary = store.summary(&ada, room).await.unwrap().unwrap();
+    assert_eq!(summary.conversation, store.conversation(room).await.unwrap().unwrap());
+    assert_eq!(summary.conversation.kind, ConversationKind::Room);
+    assert_eq!(summary.conversation.member_count, 2);
+    assert_eq!(
+        (summary.peer, summary.peer_read_seq, summary.peer_delivered_seq),
+        (None, None, None)
+    );
+    assert_eq!((summary.last_seq, summary.change_seq, summary.unread), (2, 4, 1));
+    let preview = summary.preview.unwrap();
+    assert_eq!((preview.seq, &preview.sender_id, preview.created_at), (2, &bob, at(10)));
+    let excerpt: String = long.chars().take(MessagePreview::CHARACTERS).collect();
+    assert_eq!(preview.content, excerpt);
+}
+
+/// A direct conversation keeps its two, even when one of them has left it.
+pub async fn a_peer_who_left_is_still_the_peer(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    leave(store, pair, &bob).await;
+    let summary = store.summary(&ada, pair).await.unwrap().unwrap();
+    assert_eq!(summary.peer.map(|peer| peer.id), Some(bob.clone()));
+    assert_eq!((summary.peer_read_seq, summary.conversation.member_count), (Some(0), 1));
+    assert_eq!(store.summary(&bob, pair).await.unwrap(), None);
+}
+
+/// The list is sorted by the last message, or by the beginning of what has none.
+pub async fn the_most_recently_active_comes_first(store: &dyn Store) {
+    let ada = user(store, "ada").await;
+    let mut rooms = Vec::new();
+    for second in [3, 1, 2] {
+        let new = new_room(&ada, "room", chat_proto::Visibility::Public);
+        let new = NewRoom { created_at: at(second), ..new };
+        rooms.push(store.create_room(new).await.unwrap().id);
+    }
+    let order = async || {
+        let list = store.summaries(&ada, None, 10).await.unwrap();
+        let places: Vec<_> = list.iter().map(|one| one.last_activity_at).collect();
+        assert!(places.is_sorted_by(|a, b| a >= b));
+        list.into_iter().map(|one| one.conversation_id).collect::<Vec<_>>()
+    };
+    assert_eq!(order().await, [rooms[0], rooms[2], rooms[1]]);
+    let sent = async |room: ConversationId, second: i64| {
+        let draft = MessageDraft { created_at: at(second), ..draft(room, &ada, "hi") };
+        stored(append(store, draft).await)
+    };
+    sent(rooms[1], 10).await;
+    assert_eq!(order().await, [rooms[1], rooms[0], rooms[2]]);
+    sent(rooms[2], 11).await;
+    assert_eq!(order().await, [rooms[2], rooms[1], rooms[0]]);
+    join(store, rooms[0], &user(store, "bob").await).await;
+    assert_eq!(order().await, [rooms[2], rooms[1], rooms[0]], "a join is no activity");
+}
+
+/// Pages go on where the last ended, also among conversations of the same moment.
+pub async fn pages_neither_repeat_nor_skip(store: &dyn Store) {
+    let ada = user(store, "ada").await;
+    let mut expected = Vec::new();
+    for n in 0..11 {
+        let room = room(store, &ada, &format!("room {n}")).await;
+        let created_at = at(10 + n % 3);
+        stored(append(store, MessageDraft { created_at, ..draft(room, &ada, "hi") }).await);
+        expected.push((created_at, room));
+    }
+    expected.sort_by(|a, b| b.cmp(a));
+    for limit in [1, 2, 3, 5, 11] {
+        let mut listed = Vec::new();
+        let mut after = None;
+        loop {
+            let page = store.summaries(&ada, after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            let Some(last) = page.last() else { break };
+            let id = last.conversation_id;
+            after = Some(InboxPosition { last_activity_at: last.last_activity_at, id });
+            listed.extend(page.iter().map(|one| (one.last_activity_at, one.conversation_id)));
+        }
+        assert_eq!(listed, expected, "pages of {limit}");
+    }
+    assert!(store.summaries(&ada, None, 0).await.unwrap().is_empty());
+}
+
+/// A conversation is in the lists of its members, and in no other.
+pub async fn only_members_see_a_conversation(store: &dyn Store) {
+    let (ada, bob, eve) =
+        (user(store, "ada").await, user(store, "bob").await, user(store, "eve").await);
+    let pair = direct(store, &ada, &bob).await;
+    let room = room(store, &ada, "general").await;
+    join(store, room, &eve).await;
+    leave(store, room, &eve).await;
+    send(store, room, &ada, "hello @eve").await;
+    for conversation in [pair, room, ConversationId::generate()] {
+        assert_eq!(store.summary(&eve, conversation).await.unwrap(), None);
+        assert_eq!(store.summary(&user_id("nobody"), conversation).await.unwrap(), None);
+    }
+    assert_eq!(store.summaries(&eve, None, 10).await.unwrap(), []);
+    assert_eq!(store.unread_total(&eve).await.unwrap(), UnreadTotal::default());
+    let bobs = store.summaries(&bob, None, 10).await.unwrap();
+    assert_eq!(bobs.iter().map(|one| one.conversation_id).collect::<Vec<_>>(), [pair]);
+    assert_eq!(member(store, pair, &bob).await.conversation_id, pair);
+}
+
+/// Totals add up what each conversation counts, at most 100 of each.
+pub async fn unread_totals_are_sums(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    assert_eq!(store.unread_total(&bob).await.unwrap(), UnreadTotal::default());
+    let pair = direct(store, &ada, &bob).await;
+    let (busy, quiet) = (room(store, &ada, "busy").await, room(store, &ada, "quiet").await);
+    join(store, busy, &bob).await;
+    join(store, quiet, &bob).await;
+    send_many(store, busy, &ada, 120).await;
+    send(store, pair, &ada, "@bob").await;
+    send(store, pair, &ada, "there?").await;
+    send(store, quiet, &bob, "hello @bob").await;
+    let total = store.unread_total(&bob).await.unwrap();
+    assert_eq!(total, UnreadTotal { unread: 102, unread_mentions: 1, conversations: 2 });
+    store.advance(busy, &bob, CursorKind::Read, None).await.unwrap();
+    let total = store.unread_total(&bob).await.unwrap();
+    assert_eq!(total, UnreadTotal { unread: 2, unread_mentions: 1, conversations: 1 });
+    leave(store, pair, &bob).await;
+    assert_eq!(store.unread_total(&bob).await.unwrap(), UnreadTotal::default());
+    let total = store.unread_total(&ada).await.unwrap();
+    assert_eq!(total, UnreadTotal { unread: 1, unread_mentions: 0, conversations: 1 });
+}

@@ -1,0 +1,88 @@
+//! Who is where, and who knows whom.
+
+use std::collections::BTreeSet;
+
+use chat_proto::{ConversationId, UserId};
+
+use super::fixture::{direct, join, leave, room, user, user_id};
+use crate::store::Store;
+
+/// Members are listed in the order of their ids, in pages that neither repeat nor skip.
+pub async fn members_are_listed_by_user_id(store: &dyn Store) {
+    let zoe = user(store, "zoe").await;
+    let room = room(store, &zoe, "general").await;
+    for name in ["bob", "Carl", "ada", "eve", "a.b", "left"] {
+        join(store, room, &user(store, name).await).await;
+    }
+    leave(store, room, &user_id("left")).await;
+    let mut listed: Vec<UserId> = Vec::new();
+    loop {
+        let page = store.members(room, listed.last(), 2).await.unwrap();
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        for profile in page {
+            assert_eq!(profile.member.user_id, profile.user.id);
+            let member = store.member(room, &profile.user.id).await.unwrap();
+            assert_eq!(member, Some(profile.member));
+            listed.push(profile.user.id);
+        }
+    }
+    let names: Vec<_> = listed.iter().map(UserId::as_str).collect();
+    assert_eq!(names, ["Carl", "a.b", "ada", "bob", "eve", "zoe"]);
+    assert!(store.members(ConversationId::generate(), None, 9).await.unwrap().is_empty());
+    assert!(store.members(room, None, 0).await.unwrap().is_empty());
+}
+
+/// Memberships that ended are not told; those in force are, with the change that made them.
+pub async fn memberships_in_force_are_listed(store: &dyn Store) {
+    let (ada, bob, eve) =
+        (user(store, "ada").await, user(store, "bob").await, user(store, "eve").await);
+    let (one, two) = (room(store, &ada, "one").await, room(store, &ada, "two").await);
+    join(store, one, &bob).await;
+    join(store, two, &bob).await;
+    leave(store, two, &bob).await;
+    join(store, two, &eve).await;
+    let wanted = [ada.clone(), bob.clone(), user_id("nobody"), bob.clone()];
+    let found = store.memberships(&wanted).await.unwrap();
+    let set: BTreeSet<_> =
+        found.iter().map(|one| (&one.user_id, one.conversation_id, one.change_seq)).collect();
+    assert_eq!(set, BTreeSet::from([(&ada, one, 1), (&ada, two, 1), (&bob, one, 2)]));
+    assert_eq!(found.len(), 3);
+    assert!(store.memberships(&[]).await.unwrap().is_empty());
+}
+
+/// Contacts are the other members of conversations that are small enough, each once.
+pub async fn contacts_share_a_small_conversation(store: &dyn Store) {
+    let names = ["ada", "bob", "carl", "dan", "eve", "fay"];
+    let mut users = Vec::new();
+    for name in names {
+        users.push(user(store, name).await);
+    }
+    let [ada, bob, carl, dan, eve, fay] = &users[..] else { panic!("six users") };
+    direct(store, ada, bob).await;
+    let small = room(store, bob, "small").await;
+    join(store, small, ada).await;
+    join(store, small, carl).await;
+    let large = room(store, dan, "large").await;
+    for user in [ada, bob, fay] {
+        join(store, large, user).await;
+    }
+    let former = room(store, eve, "former").await;
+    join(store, former, ada).await;
+    leave(store, former, eve).await;
+    let contacts = async |user: &UserId, max_members, limit| -> BTreeSet<UserId> {
+        let found = store.contacts(user, max_members, limit).await.unwrap();
+        let set: BTreeSet<_> = found.iter().cloned().collect();
+        assert_eq!(set.len(), found.len(), "each once");
+        set
+    };
+    let set = |users: &[&UserId]| users.iter().map(|&user| user.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(contacts(ada, 2, 10).await, set(&[bob]));
+    assert_eq!(contacts(ada, 3, 10).await, set(&[bob, carl]));
+    assert_eq!(contacts(ada, 4, 10).await, set(&[bob, carl, dan, fay]));
+    assert_eq!(contacts(ada, 4, 2).await.len(), 2);
+    assert_eq!(contacts(eve, 10, 10).await, set(&[]));
+    assert_eq!(contacts(&user_id("nobody"), 10, 10).await, set(&[]));
+}

@@ -1,0 +1,173 @@
+//! One message: what is kept of it, and how it is found again.
+
+use chat_proto::{ConversationId, MessageId};
+use jiff::SignedDuration;
+
+use super::fixture::{
+    append, at, direct, draft, draft_as, history, join, leave, room, send, send_many, stored, user,
+    user_id,
+};
+use crate::store::{AppendOutcome, MessageDraft, Store};
+
+/// What an append returns is what is read back, to the microsecond.
+pub async fn a_message_comes_back_as_it_was_stored(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    let draft = MessageDraft {
+        created_at: at(10) + SignedDuration::from_nanos(999_999_999),
+        ..draft_as("~!@#$%^&*()\"'\\{}", pair, &ada, "hello")
+    };
+    let message = stored(append(store, draft.clone()).await);
+    assert_eq!((message.id, message.conversation_id), (draft.id, pair));
+    assert_eq!((message.seq, message.change_seq), (1, 3));
+    assert_eq!((&message.sender_id, &message.client_id), (&ada, &draft.client_id));
+    assert_eq!((&message.content, message.mentions.len()), (&draft.content, 0));
+    assert_eq!(message.created_at, at(10) + SignedDuration::from_micros(999_999));
+    assert_eq!(store.message(message.id).await.unwrap(), Some(message.clone()));
+    assert_eq!(history(store, pair).await, std::slice::from_ref(&message));
+    let again = append(store, draft).await;
+    assert_eq!(again, AppendOutcome::Repeated(message));
+}
+
+/// Every text that a message may have survives the way into the store and back.
+pub async fn text_is_kept_byte_for_byte(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    let texts = [
+        "👩‍👩‍👧‍👦 🏳️‍🌈 🇩🇪",
+        "مرحبا \u{202E}txet detrever\u{202C} שלום",
+        "Z\u{323}\u{307}\u{301}a\u{308}lgo",
+        "\u{FFFF}\u{FFFE}\u{FDD0}\u{10FFFF}\u{E000}",
+        "\"quotes\" 'single' `back` \\backslash\\ \\\" \\u0041 \\n",
+        "\u{1}\u{2}\u{8}\u{b}\u{c}\u{1f}\u{7f}\u{85}visible",
+        "tabs\tand\r\nlines\n\u{2028}\u{2029}",
+        "'; DROP TABLE chat_message; --",
+        "{\"json\": [null, true, 1e400]}",
+        "<script>alert(1)</script> &amp; %00 %s ${x} {{y}}",
+        "  spaces at both ends  ",
+        "ﬁ Å Å é e\u{301}",
+        "\u{FEFF}bom",
+    ];
+    let drafts: Vec<_> = texts.iter().map(|text| draft(pair, &ada, text)).collect();
+    let outcomes = store.append(drafts.clone()).await.unwrap();
+    let read = history(store, pair).await;
+    assert_eq!(read.len(), texts.len());
+    for ((outcome, read), text) in outcomes.into_iter().zip(read).zip(texts) {
+        assert_eq!(read.content.as_str(), text);
+        assert_eq!(stored(outcome), read);
+        assert_eq!(store.message(read.id).await.unwrap(), Some(read));
+    }
+    for (outcome, text) in store.append(drafts).await.unwrap().into_iter().zip(texts) {
+        assert!(
+            matches!(&outcome, AppendOutcome::Repeated(message) if message.content.as_str() == text)
+        );
+    }
+    for text in texts {
+        send(store, pair, &ada, text).await;
+        let summary = store.summary(&bob, pair).await.unwrap().unwrap();
+        assert_eq!(summary.preview.unwrap().content, text);
+    }
+}
+
+/// Who is not a member, never or no longer, stores nothing and takes no number.
+pub async fn only_members_write(store: &dyn Store) {
+    let (ada, bob, eve) =
+        (user(store, "ada").await, user(store, "bob").await, user(store, "eve").await);
+    let room = room(store, &ada, "general").await;
+    join(store, room, &bob).await;
+    leave(store, room, &bob).await;
+    for (room, sender) in
+        [(room, &bob), (room, &eve), (room, &user_id("nobody")), (ConversationId::generate(), &ada)]
+    {
+        let refused = draft(room, sender, "hello");
+        let id = refused.id;
+        assert_eq!(append(store, refused).await, AppendOutcome::NotMember);
+        assert_eq!(store.message(id).await.unwrap(), None);
+    }
+    let message = send(store, room, &ada, "hello").await;
+    assert_eq!((message.seq, message.change_seq), (1, 4));
+    join(store, room, &bob).await;
+    assert_eq!(send(store, room, &bob, "back").await.seq, 2);
+}
+
+/// Mentions are of members, each once, in the order of the text.
+pub async fn a_mention_is_of_a_member(store: &dyn Store) {
+    let (ada, bob, eve) =
+        (user(store, "ada").await, user(store, "Bob").await, user(store, "eve").await);
+    let zoe = user(store, "zoe").await;
+    let room = room(store, &ada, "general").await;
+    join(store, room, &bob).await;
+    join(store, room, &eve).await;
+    leave(store, room, &eve).await;
+    let text = "@zoe @bob @nobody @eve @ada";
+    let mut mentioning = draft(room, &ada, text);
+    assert_eq!(mentioning.mentions.len(), 5);
+    mentioning.mentions.push("bob".into());
+    let message = stored(append(store, mentioning.clone()).await);
+    assert_eq!(message.mentions, [bob.clone(), ada.clone()]);
+    assert_eq!(store.message(message.id).await.unwrap(), Some(message.clone()));
+    join(store, room, &zoe).await;
+    let again = append(store, mentioning).await;
+    assert_eq!(again, AppendOutcome::Repeated(message), "a stored message does not change");
+    let message = send(store, room, &bob, text).await;
+    assert_eq!(message.mentions, [zoe, bob, ada]);
+    assert_eq!(history(store, room).await[1], message);
+    assert!(send(store, room, &eve_back(store, room).await, "nobody").await.mentions.is_empty());
+}
+
+async fn eve_back(store: &dyn Store, room: ConversationId) -> chat_proto::UserId {
+    join(store, room, &user_id("eve")).await.user.id
+}
+
+/// History is what lies in a range, both ends included.
+pub async fn history_is_a_range(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    let other = room(store, &ada, "other").await;
+    assert!(history(store, pair).await.is_empty());
+    let all = send_many(store, pair, &ada, 10).await;
+    send_many(store, other, &ada, 10).await;
+    for (range, expected) in [
+        (1..=10, &all[..]),
+        (3..=5, &all[2..5]),
+        (7..=7, &all[6..7]),
+        (0..=2, &all[..2]),
+        (9..=u64::MAX, &all[8..]),
+        (11..=20, &[]),
+        (u64::MAX..=u64::MAX, &[]),
+        (0..=0, &[]),
+    ] {
+        assert_eq!(store.messages(pair, range.clone()).await.unwrap(), expected, "{range:?}");
+    }
+    #[expect(clippy::reversed_empty_ranges, reason = "an empty range is a range")]
+    let empty = 5..=4;
+    assert!(store.messages(pair, empty).await.unwrap().is_empty());
+    assert!(history(store, ConversationId::generate()).await.is_empty());
+}
+
+/// A message is found by its id, whatever conversation it is in.
+pub async fn messages_are_found_by_id(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    for conversation in [direct(store, &ada, &bob).await, room(store, &ada, "general").await] {
+        for message in send_many(store, conversation, &ada, 3).await {
+            assert_eq!(store.message(message.id).await.unwrap(), Some(message));
+        }
+    }
+    assert_eq!(store.message(MessageId::generate()).await.unwrap(), None);
+}
+
+/// A head counts messages and changes apart.
+pub async fn heads_tell_how_far_conversations_are(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    let room = room(store, &ada, "general").await;
+    send_many(store, pair, &ada, 3).await;
+    let unknown = ConversationId::generate();
+    let mut heads = store.heads(&[room, unknown, pair]).await.unwrap();
+    heads.sort_by_key(|head| head.last_seq);
+    let heads: Vec<_> =
+        heads.iter().map(|head| (head.conversation_id, head.last_seq, head.change_seq)).collect();
+    assert_eq!(heads, [(room, 0, 1), (pair, 3, 5)]);
+    assert!(store.heads(&[]).await.unwrap().is_empty());
+    assert!(store.heads(&[unknown]).await.unwrap().is_empty());
+}
