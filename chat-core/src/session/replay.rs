@@ -188,7 +188,10 @@ async fn announce(
         Ok(mut summary) => {
             // What follows is told change by change, from here on.
             summary.change_seq = since;
-            let event = SignalEvent::ConversationCreated { conversation: Box::new(summary) };
+            let event = SignalEvent::ConversationCreated {
+                conversation_id: conversation,
+                conversation: Box::new(summary),
+            };
             Ok(Some(Event::from(event).encode().into()))
         }
         Err(ChatError::NotFound) => {

@@ -84,8 +84,10 @@ impl ChangeEvent {
 pub enum SignalEvent {
     /// A conversation has appeared in the user's list: somebody opened it, or another device
     /// joined it. Its own changes follow as ordinary events.
-    #[serde(rename = "conversation.created")]
+    #[serde(rename = "conversation.created", rename_all = "camelCase")]
     ConversationCreated {
+        /// Which conversation.
+        conversation_id: ConversationId,
         /// The conversation, as this user sees it.
         conversation: Box<ConversationSummary>,
     },
