@@ -10,6 +10,16 @@ use chat_core::{ChatConfig, PresenceScope};
 use common::{Device, chat, chat_with, unlimited};
 use serde_json::json;
 
+/// Transports run sessions in tasks.
+#[test]
+fn a_session_can_be_used_from_any_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    let _ = |chat: &chat_core::Chat, identity: &Identity, mut session: chat_core::Session| {
+        is_send(&chat.attach(identity));
+        is_send(&session.next());
+    };
+}
+
 #[tokio::test]
 async fn two_people_talk() {
     let chat = chat();

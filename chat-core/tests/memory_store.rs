@@ -1,5 +1,7 @@
 //! The store and the presence store in memory keep the promises of their traits.
 
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -31,6 +31,10 @@ pub enum ErrorCode {
     TokenExpired,
     /// The user name or the password is wrong; which of the two is not told.
     InvalidCredentials,
+    /// The request is no WebSocket handshake, or one with something missing.
+    BadHandshake,
+    /// The path speaks WebSocket only, version 13.
+    UpgradeRequired,
     /// The request comes from a web page of another origin.
     OriginNotAllowed,
     /// It does not exist, or it is not for this user: the two answer alike.
@@ -75,6 +79,8 @@ impl ErrorCode {
             Self::Unauthenticated => "unauthenticated",
             Self::TokenExpired => "token_expired",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::BadHandshake => "bad_handshake",
+            Self::UpgradeRequired => "upgrade_required",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NotFound => "not_found",
             Self::Forbidden => "forbidden",
@@ -95,9 +101,11 @@ impl ErrorCode {
     #[must_use]
     pub const fn http_status(self) -> u16 {
         match self {
-            Self::MalformedJson | Self::UnknownType | Self::PageTooLarge | Self::InvalidCursor => {
-                400
-            }
+            Self::MalformedJson
+            | Self::UnknownType
+            | Self::PageTooLarge
+            | Self::InvalidCursor
+            | Self::BadHandshake => 400,
             Self::Unauthenticated | Self::TokenExpired | Self::InvalidCredentials => 401,
             Self::OriginNotAllowed | Self::Forbidden => 403,
             Self::NotFound => 404,
@@ -110,6 +118,7 @@ impl ErrorCode {
             | Self::TextTooLong
             | Self::TextInvalid
             | Self::SelfConversation => 422,
+            Self::UpgradeRequired => 426,
             Self::RateLimited | Self::TooMany => 429,
             Self::Internal => 500,
             Self::Unavailable => 503,
@@ -136,8 +145,6 @@ pub enum CloseCode {
     SlowReader,
     /// The client did not answer a ping in time.
     HeartbeatTimeout,
-    /// The client sent far more frames than it may, and went on after the warnings.
-    Flood,
     /// A fault of the server, or of what it depends on.
     ServerFault,
     /// No valid credential came within the time allowed.
@@ -158,8 +165,7 @@ impl CloseCode {
             Self::Draining => 4000,
             Self::SlowReader => 4001,
             Self::HeartbeatTimeout => 4002,
-            Self::Flood => 4003,
-            Self::ServerFault => 4004,
+            Self::ServerFault => 4003,
             Self::Unauthenticated => 4500,
             Self::SessionRevoked => 4501,
             Self::TokenExpired => 4502,
@@ -174,7 +180,6 @@ impl CloseCode {
             Self::Draining => "the server is restarting: reconnect and resume",
             Self::SlowReader => "events came faster than they were read: reconnect and resume",
             Self::HeartbeatTimeout => "no pong came in time: reconnect and resume",
-            Self::Flood => "too many frames: reconnect later and send more slowly",
             Self::ServerFault => "a fault of the server: reconnect and resume",
             Self::Unauthenticated => "no valid credential came in time: log in first",
             Self::SessionRevoked => "the login session has ended: log in again",

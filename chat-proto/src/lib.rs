@@ -10,9 +10,9 @@ mod text;
 
 pub use code::{CloseCode, ErrorCode};
 pub use frame::{
-    ChangeEvent, ClientFrame, Command, ConversationTarget, CreateRoom, DecodeError, ErrorPayload,
-    Event, FrameId, HistoryRequest, MessageSend, PeerTarget, Ready, Reply, ServerFrame,
-    SignalEvent,
+    BearerToken, ChangeEvent, ClientFrame, Command, ConversationTarget, CreateRoom, DecodeError,
+    ErrorPayload, Event, FrameId, HistoryRequest, MessageSend, PeerTarget, Ready, Reply,
+    ServerFrame, SignalEvent,
 };
 pub use id::{
     ClientId, ConversationId, IdError, LoginSessionId, MessageId, NodeId, SessionId, UserId,

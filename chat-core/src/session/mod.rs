@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{CloseCode, Ready, ServerFrame, SessionId, User};
+use chat_proto::{CloseCode, Ready, ServerFrame, SessionId, User, UserId};
+use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -91,25 +92,9 @@ impl Session {
             answers_first: false,
             closing: None,
         };
-        session.subscribe().await?;
+        subscribe(&session.chat, &session.user.id).await?;
         session.greet().await?;
         Ok(session)
-    }
-
-    /// Makes the device be told of its user's conversations, before anything is read of them.
-    async fn subscribe(&self) -> Result<(), ChatError> {
-        let engine = &self.chat.engine;
-        engine.router.hear_user(&self.user.id).await;
-        engine.presence.arrive(&self.user.id).await;
-        let users = std::slice::from_ref(&self.user.id);
-        let memberships = self.chat.within(engine.stores.members.memberships(users)).await?;
-        let mut ids = Vec::with_capacity(memberships.len());
-        for membership in memberships {
-            let conversation = membership.conversation_id;
-            engine.router.hub.subscribe(&self.user.id, conversation, membership.change_seq);
-            ids.push(conversation);
-        }
-        engine.router.open(&ids).await
     }
 
     async fn greet(&mut self) -> Result<(), ChatError> {
@@ -183,6 +168,17 @@ impl Session {
         }
     }
 
+    /// Waits until the connection is to end at once, whatever waits to be sent: its login was
+    /// revoked, its credential has ended, or it reads too slowly. Safe to cancel.
+    ///
+    /// For a transport that is stuck in a write and so cannot take what [`Session::next`] returns.
+    pub async fn ended(&mut self) -> CloseCode {
+        tokio::select! {
+            end = self.device.outbox.ended() => end.code,
+            code = expiry(self.expires) => code,
+        }
+    }
+
     /// Goes on with a replay. Everything else waits.
     async fn step_replay(&mut self) -> Option<Outgoing> {
         let Self { replay, chat, user, floors, device, .. } = self;
@@ -233,7 +229,7 @@ impl Session {
             step = self.pipeline.next() => {
                 self.answers_first = false;
                 if let Step::Answer(frame) = step {
-                    return Some(Outgoing::Frames(vec![frame]));
+                    return Some(self.answers(frame));
                 }
             }
             () = std::future::ready(()), if waiting && !holding => return self.deliver(),
@@ -241,6 +237,17 @@ impl Session {
             taken = self.device.outbox.take(), if !holding => return self.take(taken).await,
         }
         None
+    }
+
+    /// An answer, and those that are ready as well, so that they are written in one go.
+    fn answers(&mut self, first: Bytes) -> Outgoing {
+        let mut frames = vec![first];
+        while frames.len() < BATCH
+            && let Some(Step::Answer(frame)) = self.pipeline.next().now_or_never()
+        {
+            frames.push(frame);
+        }
+        Outgoing::Frames(frames)
     }
 
     /// Takes what came out of the outbox.
@@ -313,6 +320,22 @@ impl Drop for Session {
             engine.router.forget_user(&self.user.id);
         }
     }
+}
+
+/// Makes a user's devices be told of the user's conversations, before anything is read of them.
+async fn subscribe(chat: &Chat, user: &UserId) -> Result<(), ChatError> {
+    let engine = &chat.engine;
+    engine.router.hear_user(user).await;
+    engine.presence.arrive(user).await;
+    let users = std::slice::from_ref(user);
+    let memberships = chat.within(engine.stores.members.memberships(users)).await?;
+    let mut ids = Vec::with_capacity(memberships.len());
+    for membership in memberships {
+        let conversation = membership.conversation_id;
+        engine.router.hub.subscribe(user, conversation, membership.change_seq);
+        ids.push(conversation);
+    }
+    engine.router.open(&ids).await
 }
 
 fn actor(user: &User, device: &Device) -> Actor {

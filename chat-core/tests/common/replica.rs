@@ -132,7 +132,7 @@ impl Replica {
             assert_eq!(copy.change_seq, stored.change_seq, "{user} is up to date");
             let first = copy.messages.keys().next().copied().unwrap_or(u64::MAX);
             let mut expected = stored.messages;
-            if copy.members.get(user).is_some() {
+            if copy.members.contains_key(user) {
                 // Since the user joined, everything.
                 let messages = expected.split_off(&first);
                 assert_eq!(copy.messages, messages, "{user} has every message");

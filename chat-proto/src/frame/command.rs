@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ pub enum Command {
     #[serde(rename = "session.authenticate")]
     Authenticate {
         /// A bearer token.
-        token: String,
+        token: BearerToken,
     },
     /// Asks for what was missed since the given `changeSeq` of each conversation.
     #[serde(rename = "session.resume")]
@@ -113,6 +114,29 @@ pub enum Command {
     /// Asks for nothing but an answer.
     #[serde(rename = "ping")]
     Ping {},
+}
+
+/// A bearer token in a frame. It is never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BearerToken(String);
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(…)")
+    }
+}
+
+impl From<String> for BearerToken {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl From<BearerToken> for String {
+    fn from(token: BearerToken) -> Self {
+        token.0
+    }
 }
 
 /// The payload of `message.send`.
@@ -242,7 +266,7 @@ struct MembersPaging {
 
 #[derive(Deserialize)]
 struct Token {
-    token: String,
+    token: BearerToken,
 }
 
 #[derive(Deserialize)]

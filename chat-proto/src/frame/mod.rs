@@ -7,7 +7,7 @@ mod server;
 
 pub use client::{ClientFrame, DecodeError, FrameId};
 pub use command::{
-    Command, ConversationTarget, CreateRoom, HistoryRequest, MessageSend, PeerTarget,
+    BearerToken, Command, ConversationTarget, CreateRoom, HistoryRequest, MessageSend, PeerTarget,
 };
 pub use event::{ChangeEvent, Event, SignalEvent};
 pub use server::{ErrorPayload, Ready, Reply, ServerFrame};

@@ -50,7 +50,7 @@ fn a_bad_frame_is_answered_by_its_id() {
 fn every_command_is_read_as_it_is_written() {
     let room: crate::ConversationId = ROOM.parse().unwrap();
     let commands = [
-        Command::Authenticate { token: "t".into() },
+        Command::Authenticate { token: "t".to_owned().into() },
         Command::Resume { cursors: [(room, 4)].into() },
         Command::MessageSend(MessageSend {
             conversation_id: room,
