@@ -1,0 +1,83 @@
+use chat_core::proto::{ChangeEvent, ConversationId, Member, MemberState};
+use chat_core::store::Changes;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, SqliteConnection};
+
+use super::error::Failure;
+use super::member::{member_columns, read_profile};
+use super::message::{message_columns, read_message};
+use super::row::{Columns, integer};
+use super::user::user_columns;
+
+pub(super) const MESSAGES: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM chat_message m WHERE m.conversation_id = ?1 AND m.change_seq > ?2
+      ORDER BY m.change_seq LIMIT ?3"
+);
+
+pub(super) const MEMBERS: &str = concat!(
+    "SELECT ",
+    member_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
+      WHERE m.conversation_id = ?1 AND m.change_seq > ?2
+      ORDER BY m.change_seq LIMIT ?3"
+);
+
+/// What has changed since a number. One more of each kind is read than asked for, which shows
+/// whether that is all.
+pub(super) async fn changes(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    since: u64,
+    limit: usize,
+) -> Result<Changes, Failure> {
+    // A transaction that only reads sees one snapshot from its first statement on.
+    let mut snapshot = connection.begin().await?;
+    let head = sqlx::query("SELECT change_seq FROM chat_head WHERE conversation_id = ?1")
+        .bind(conversation.as_uuid())
+        .fetch_optional(&mut *snapshot)
+        .await?;
+    let head = head.map(|row| row.number("change_seq")).transpose()?.unwrap_or_default();
+    if head <= since {
+        snapshot.rollback().await?;
+        return Ok(Changes { events: Vec::new(), through: head, complete: true });
+    }
+    let mut rows = Vec::new();
+    for query in [MESSAGES, MEMBERS] {
+        let query = sqlx::query(query)
+            .bind(conversation.as_uuid())
+            .bind(integer(since))
+            .bind(integer(limit).saturating_add(1));
+        rows.push(query.fetch_all(&mut *snapshot).await?);
+    }
+    snapshot.rollback().await?;
+    let messages = rows[0].iter().map(message_created);
+    let members = rows[1].iter().map(membership_changed);
+    let mut events = messages.chain(members).collect::<sqlx::Result<Vec<_>>>()?;
+    events.sort_by_key(ChangeEvent::change_seq);
+    let complete = events.len() <= limit;
+    events.truncate(limit);
+    let last = events.last().map(ChangeEvent::change_seq).filter(|_| !complete);
+    Ok(Changes { events, through: last.unwrap_or(head), complete })
+}
+
+fn message_created(row: &SqliteRow) -> sqlx::Result<ChangeEvent> {
+    let message = read_message(row)?;
+    Ok(ChangeEvent::MessageCreated {
+        conversation_id: message.conversation_id,
+        change_seq: message.change_seq,
+        message,
+    })
+}
+
+fn membership_changed(row: &SqliteRow) -> sqlx::Result<ChangeEvent> {
+    let member = read_profile(row)?;
+    let Member { conversation_id, change_seq, state, .. } = member.member;
+    Ok(match state {
+        MemberState::Left => ChangeEvent::MemberLeft { conversation_id, change_seq, member },
+        _ => ChangeEvent::MemberJoined { conversation_id, change_seq, member },
+    })
+}

@@ -1,0 +1,242 @@
+use async_trait::async_trait;
+use chat_core::proto::{
+    Conversation, ConversationId, ConversationKind, MemberRole, UserId, Visibility,
+};
+use chat_core::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::SqliteStore;
+use super::error::Failure;
+use super::member::add_member;
+use super::row::{Columns, integer, to_microsecond, word};
+
+/// The columns of a conversation in tables `c` and `h`, its head, under names that no other table
+/// of a query has.
+macro_rules! conversation_columns {
+    () => {
+        "c.id AS conversation_id, c.kind, c.visibility, c.name, c.topic, c.created_by, \
+         c.created_at AS conversation_created_at, h.member_count"
+    };
+}
+pub(super) use conversation_columns;
+
+const BY_ID: &str = concat!(
+    "SELECT ",
+    conversation_columns!(),
+    " FROM chat_conversation c JOIN chat_head h ON h.conversation_id = c.id WHERE c.id = ?1"
+);
+
+pub(super) const BY_NAME: &str = concat!(
+    "SELECT ",
+    conversation_columns!(),
+    " FROM chat_conversation c JOIN chat_head h ON h.conversation_id = c.id
+      WHERE c.kind = 'room' AND c.visibility = 'public' AND c.name_key = ?1
+      ORDER BY c.created_at, c.id LIMIT 1"
+);
+
+pub(super) const PUBLIC_ROOMS: &str = concat!(
+    "SELECT ",
+    conversation_columns!(),
+    " FROM chat_conversation c JOIN chat_head h ON h.conversation_id = c.id
+      WHERE c.kind = 'room' AND c.visibility = 'public' AND (c.name_key, c.id) > (?1, ?2)
+      ORDER BY c.name_key, c.id LIMIT ?3"
+);
+
+const BY_PAIR: &str = concat!(
+    "SELECT ",
+    conversation_columns!(),
+    " FROM chat_direct d
+      JOIN chat_conversation c ON c.id = d.conversation_id
+      JOIN chat_head h ON h.conversation_id = c.id
+      WHERE d.lesser_user_id = ?1 AND d.greater_user_id = ?2"
+);
+
+#[async_trait]
+impl ConversationStore for SqliteStore {
+    async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
+        let known = find_direct(&mut *self.reader().await?, &direct.opener, &direct.peer).await?;
+        if let Some(conversation) = known {
+            return Ok(Opened { conversation, created: false });
+        }
+        let outcome = self
+            .writer
+            .write(|connection| Box::pin(async move { open_direct(connection, direct).await }));
+        Ok(outcome.await?)
+    }
+
+    async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
+        let outcome = self
+            .writer
+            .write(|connection| Box::pin(async move { create_room(connection, room).await }));
+        Ok(outcome.await?)
+    }
+
+    async fn find_or_create_room(&self, room: NewRoom) -> Result<Opened, StoreError> {
+        let key = room.name.key();
+        if let Some(conversation) = self.room_by_name(&key).await? {
+            return Ok(Opened { conversation, created: false });
+        }
+        let outcome = self.writer.write(|connection| {
+            Box::pin(async move {
+                if let Some(conversation) = find_by_name(connection, &key).await? {
+                    return Ok(Opened { conversation, created: false });
+                }
+                let conversation = create_room(connection, room).await?;
+                Ok(Opened { conversation, created: true })
+            })
+        });
+        Ok(outcome.await?)
+    }
+
+    async fn room_by_name(&self, key: &str) -> Result<Option<Conversation>, StoreError> {
+        Ok(find_by_name(&mut *self.reader().await?, key).await?)
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        let query = sqlx::query(BY_ID).bind(id.as_uuid());
+        let row = query.fetch_optional(&self.readers).await.map_err(Failure::from)?;
+        Ok(row.as_ref().map(read_conversation).transpose().map_err(Failure::from)?)
+    }
+
+    async fn public_rooms(
+        &self,
+        after: Option<RoomPosition>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        // No room's key is empty, so this position comes before all.
+        let (key, id) =
+            after.map_or((String::new(), Uuid::nil()), |after| (after.key, after.id.as_uuid()));
+        let query = sqlx::query(PUBLIC_ROOMS).bind(key).bind(id).bind(integer(limit));
+        let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
+        Ok(rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Failure::from)?)
+    }
+}
+
+async fn open_direct(
+    connection: &mut SqliteConnection,
+    direct: NewDirect,
+) -> Result<Opened, Failure> {
+    let NewDirect { id, opener, peer, created_at } = direct;
+    if let Some(conversation) = find_direct(connection, &opener, &peer).await? {
+        return Ok(Opened { conversation, created: false });
+    }
+    let conversation = Conversation {
+        id,
+        kind: ConversationKind::Direct,
+        visibility: Visibility::Private,
+        name: None,
+        topic: None,
+        created_by: opener,
+        created_at: to_microsecond(created_at),
+        member_count: 2,
+    };
+    insert(connection, &conversation).await?;
+    let (lesser, greater) = pair(&conversation.created_by, &peer);
+    sqlx::query(
+        "INSERT INTO chat_direct (lesser_user_id, greater_user_id, conversation_id)
+         VALUES (?1, ?2, ?3)",
+    )
+    .bind(lesser.as_str())
+    .bind(greater.as_str())
+    .bind(id.as_uuid())
+    .execute(&mut *connection)
+    .await?;
+    for user in [&conversation.created_by, &peer] {
+        add_member(connection, id, user, MemberRole::Member, created_at).await?;
+    }
+    Ok(Opened { conversation, created: true })
+}
+
+async fn create_room(
+    connection: &mut SqliteConnection,
+    room: NewRoom,
+) -> Result<Conversation, Failure> {
+    let conversation = Conversation {
+        id: room.id,
+        kind: ConversationKind::Room,
+        visibility: room.visibility,
+        name: Some(room.name),
+        topic: room.topic,
+        created_by: room.owner,
+        created_at: to_microsecond(room.created_at),
+        member_count: 1,
+    };
+    insert(connection, &conversation).await?;
+    let owner = &conversation.created_by;
+    add_member(connection, conversation.id, owner, MemberRole::Owner, room.created_at).await?;
+    Ok(conversation)
+}
+
+/// Records a conversation and its head, without members.
+async fn insert(
+    connection: &mut SqliteConnection,
+    conversation: &Conversation,
+) -> Result<(), Failure> {
+    let id = conversation.id.as_uuid();
+    let created_at = conversation.created_at.as_microsecond();
+    sqlx::query(
+        "INSERT INTO chat_conversation
+           (id, kind, visibility, name, name_key, topic, created_by, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )
+    .bind(id)
+    .bind(word(conversation.kind)?)
+    .bind(word(conversation.visibility)?)
+    .bind(conversation.name.as_ref().map(|name| name.as_str()))
+    .bind(conversation.name.as_ref().map(|name| name.key()))
+    .bind(conversation.topic.as_ref().map(|topic| topic.as_str()))
+    .bind(conversation.created_by.as_str())
+    .bind(created_at)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO chat_head
+           (conversation_id, last_seq, change_seq, member_count, last_activity_at)
+         VALUES (?1, 0, 0, 0, ?2)",
+    )
+    .bind(id)
+    .bind(created_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn find_direct(
+    connection: &mut SqliteConnection,
+    one: &UserId,
+    other: &UserId,
+) -> Result<Option<Conversation>, Failure> {
+    let (lesser, greater) = pair(one, other);
+    let query = sqlx::query(BY_PAIR).bind(lesser.as_str()).bind(greater.as_str());
+    let row = query.fetch_optional(connection).await?;
+    Ok(row.as_ref().map(read_conversation).transpose()?)
+}
+
+/// Two users in the order in which a pair is recorded.
+fn pair<'a>(one: &'a UserId, other: &'a UserId) -> (&'a UserId, &'a UserId) {
+    if one < other { (one, other) } else { (other, one) }
+}
+
+async fn find_by_name(
+    connection: &mut SqliteConnection,
+    key: &str,
+) -> Result<Option<Conversation>, Failure> {
+    let row = sqlx::query(BY_NAME).bind(key).fetch_optional(connection).await?;
+    Ok(row.as_ref().map(read_conversation).transpose()?)
+}
+
+/// Reads [`conversation_columns!`].
+pub(super) fn read_conversation(row: &SqliteRow) -> sqlx::Result<Conversation> {
+    Ok(Conversation {
+        id: row.id("conversation_id")?,
+        kind: row.word("kind")?,
+        visibility: row.word("visibility")?,
+        name: row.optional_text("name")?,
+        topic: row.optional_text("topic")?,
+        created_by: row.parsed("created_by")?,
+        created_at: row.time("conversation_created_at")?,
+        member_count: row.number("member_count")?,
+    })
+}

@@ -1,0 +1,162 @@
+use async_trait::async_trait;
+use chat_core::proto::{ConversationId, ConversationSummary, MessagePreview, UserId};
+use chat_core::store::{InboxPosition, InboxStore, StoreError, UnreadTotal};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::SqliteStore;
+use super::conversation::{conversation_columns, read_conversation};
+use super::cursor::{unread, unread_mentions};
+use super::error::Failure;
+use super::row::{Columns, integer};
+use super::user::{read_user, user_columns};
+
+/// Everything that summaries show, of the conversations that a first query picks: its parameters
+/// begin with ?3. One statement, and so one snapshot. The counts come after the picking, so that
+/// only those on the page are counted. The peer is looked up by an id that is null for a room,
+/// because a condition on its kind would be tested once for every member.
+macro_rules! summaries_of {
+    ($page:literal) => {
+        concat!(
+            "WITH page AS MATERIALIZED (",
+            $page,
+            ")
+             SELECT ",
+            conversation_columns!(),
+            ", h.last_seq, h.change_seq, h.last_activity_at, r.read_seq, r.delivered_seq, ",
+            unread!("h.conversation_id", "?1", "r.read_seq"),
+            " AS unread, ",
+            unread_mentions!("h.conversation_id", "?1", "r.read_seq"),
+            " AS unread_mentions,
+              l.seq AS preview_seq, l.sender_id AS preview_sender_id,
+              substr(l.content, 1, ?2) AS preview_content, l.created_at AS preview_created_at, ",
+            user_columns!(),
+            ", q.read_seq AS peer_read_seq, q.delivered_seq AS peer_delivered_seq
+              FROM page
+              JOIN chat_conversation c ON c.id = page.conversation_id
+              JOIN chat_head h ON h.conversation_id = page.conversation_id
+              JOIN chat_cursor r ON r.conversation_id = page.conversation_id AND r.user_id = ?1
+              LEFT JOIN chat_message l
+                ON l.conversation_id = page.conversation_id AND l.seq = h.last_seq
+              LEFT JOIN chat_member p
+                ON p.conversation_id = iif(c.kind = 'direct', c.id, NULL) AND p.user_id <> ?1
+              LEFT JOIN chat_user u ON u.id = p.user_id
+              LEFT JOIN chat_cursor q
+                ON q.conversation_id = p.conversation_id AND q.user_id = p.user_id
+              ORDER BY h.last_activity_at DESC, page.conversation_id DESC"
+        )
+    };
+}
+
+pub(super) const SUMMARIES: &str = summaries_of!(
+    "SELECT b.conversation_id
+     FROM chat_member b JOIN chat_head h ON h.conversation_id = b.conversation_id
+     WHERE b.user_id = ?1 AND b.state = 'joined'
+       AND (h.last_activity_at, h.conversation_id) < (?3, ?4)
+     ORDER BY h.last_activity_at DESC, h.conversation_id DESC LIMIT ?5"
+);
+
+pub(super) const SUMMARY: &str = summaries_of!(
+    "SELECT b.conversation_id FROM chat_member b
+     WHERE b.conversation_id = ?3 AND b.user_id = ?1 AND b.state = 'joined'"
+);
+
+pub(super) const UNREAD_TOTAL: &str = concat!(
+    "WITH count AS MATERIALIZED (SELECT ",
+    unread!("b.conversation_id", "?1", "r.read_seq"),
+    " AS unread, ",
+    unread_mentions!("b.conversation_id", "?1", "r.read_seq"),
+    " AS unread_mentions
+      FROM chat_member b
+      JOIN chat_head h ON h.conversation_id = b.conversation_id
+      JOIN chat_cursor r ON r.conversation_id = b.conversation_id AND r.user_id = ?1
+      WHERE b.user_id = ?1 AND b.state = 'joined' AND h.last_seq > r.read_seq)
+     SELECT coalesce(sum(unread), 0) AS unread,
+            coalesce(sum(unread_mentions), 0) AS unread_mentions,
+            coalesce(sum(unread > 0), 0) AS conversations
+     FROM count"
+);
+
+#[async_trait]
+impl InboxStore for SqliteStore {
+    async fn summaries(
+        &self,
+        user: &UserId,
+        after: Option<InboxPosition>,
+        limit: usize,
+    ) -> Result<Vec<ConversationSummary>, StoreError> {
+        // No time is so late, so this position comes before all.
+        let (time, id) = after.map_or((i64::MAX, Uuid::max()), |after| {
+            (after.last_activity_at.as_microsecond(), after.id.as_uuid())
+        });
+        let rows = sqlx::query(SUMMARIES)
+            .bind(user.as_str())
+            .bind(integer(MessagePreview::CHARACTERS))
+            .bind(time)
+            .bind(id)
+            .bind(integer(limit))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(rows.iter().map(read_summary).collect::<Result<_, _>>().map_err(Failure::from)?)
+    }
+
+    async fn summary(
+        &self,
+        user: &UserId,
+        conversation: ConversationId,
+    ) -> Result<Option<ConversationSummary>, StoreError> {
+        let row = sqlx::query(SUMMARY)
+            .bind(user.as_str())
+            .bind(integer(MessagePreview::CHARACTERS))
+            .bind(conversation.as_uuid())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(row.as_ref().map(read_summary).transpose().map_err(Failure::from)?)
+    }
+
+    async fn unread_total(&self, user: &UserId) -> Result<UnreadTotal, StoreError> {
+        let query = sqlx::query(UNREAD_TOTAL).bind(user.as_str());
+        let row = query.fetch_one(&self.readers).await.map_err(Failure::from)?;
+        let read = || -> sqlx::Result<UnreadTotal> {
+            Ok(UnreadTotal {
+                unread: row.number("unread")?,
+                unread_mentions: row.number("unread_mentions")?,
+                conversations: row.number("conversations")?,
+            })
+        };
+        Ok(read().map_err(Failure::from)?)
+    }
+}
+
+fn read_summary(row: &SqliteRow) -> sqlx::Result<ConversationSummary> {
+    let conversation = read_conversation(row)?;
+    let has_peer = row.try_get::<Option<&str>, _>("user_id")?.is_some();
+    Ok(ConversationSummary {
+        conversation_id: conversation.id,
+        conversation,
+        peer: has_peer.then(|| read_user(row)).transpose()?,
+        last_seq: row.number("last_seq")?,
+        change_seq: row.number("change_seq")?,
+        read_seq: row.number("read_seq")?,
+        delivered_seq: row.number("delivered_seq")?,
+        peer_read_seq: row.optional_number("peer_read_seq")?,
+        peer_delivered_seq: row.optional_number("peer_delivered_seq")?,
+        unread: row.number("unread")?,
+        unread_mentions: row.number("unread_mentions")?,
+        preview: read_preview(row)?,
+        last_activity_at: row.time("last_activity_at")?,
+    })
+}
+
+fn read_preview(row: &SqliteRow) -> sqlx::Result<Option<MessagePreview>> {
+    let Some(seq) = row.optional_number("preview_seq")? else { return Ok(None) };
+    Ok(Some(MessagePreview {
+        seq,
+        sender_id: row.parsed("preview_sender_id")?,
+        content: row.try_get("preview_content")?,
+        created_at: row.time("preview_created_at")?,
+    }))
+}

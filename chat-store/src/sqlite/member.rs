@@ -1,0 +1,288 @@
+use async_trait::async_trait;
+use chat_core::proto::{ConversationId, Member, MemberProfile, MemberRole, MemberState, UserId};
+use chat_core::store::{JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::SqliteStore;
+use super::error::Failure;
+use super::row::{Columns, integer, json, word};
+use super::user::{read_user, user_columns};
+
+/// The columns of a membership in a table `m`, under names that no other table of a query has.
+macro_rules! member_columns {
+    () => {
+        "m.conversation_id AS member_of, m.user_id AS member_id, m.role, m.state, \
+         m.change_seq AS member_change_seq, m.joined_at"
+    };
+}
+pub(super) use member_columns;
+
+const PROFILE: &str = concat!(
+    "SELECT ",
+    member_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
+      WHERE m.conversation_id = ?1 AND m.user_id = ?2"
+);
+
+pub(super) const MEMBERS: &str = concat!(
+    "SELECT ",
+    member_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
+      WHERE m.conversation_id = ?1 AND m.user_id > ?2 AND m.state = 'joined'
+      ORDER BY m.user_id LIMIT ?3"
+);
+
+pub(super) const MEMBERSHIPS: &str = "SELECT m.user_id AS member_id,
+        m.conversation_id AS member_of, m.change_seq AS member_change_seq
+     FROM chat_member m
+     WHERE m.user_id IN (SELECT value FROM json_each(?1)) AND m.state = 'joined'";
+
+pub(super) const CONTACTS: &str = "SELECT DISTINCT o.user_id AS member_id
+     FROM chat_member m
+     JOIN chat_head h ON h.conversation_id = m.conversation_id AND h.member_count <= ?2
+     JOIN chat_member o ON o.conversation_id = m.conversation_id
+     WHERE m.user_id = ?1 AND m.state = 'joined' AND o.state = 'joined' AND o.user_id <> ?1
+     LIMIT ?3";
+
+#[async_trait]
+impl MemberStore for SqliteStore {
+    async fn join(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        at: Timestamp,
+        max_memberships: usize,
+    ) -> Result<JoinOutcome, StoreError> {
+        let user = user.clone();
+        let outcome = self.writer.write(move |connection| {
+            Box::pin(async move {
+                match joinable(connection, conversation, &user).await? {
+                    None => return Ok(JoinOutcome::NotJoinable),
+                    Some(Joinable { joined: true, .. }) => {
+                        let profile = profile(connection, conversation, &user).await?;
+                        return Ok(JoinOutcome::Already(profile));
+                    }
+                    Some(Joinable { memberships, .. })
+                        if memberships >= integer(max_memberships) =>
+                    {
+                        return Ok(JoinOutcome::TooMany);
+                    }
+                    Some(_) => {}
+                }
+                add_member(connection, conversation, &user, MemberRole::Member, at).await?;
+                Ok(JoinOutcome::Joined(profile(connection, conversation, &user).await?))
+            })
+        });
+        Ok(outcome.await?)
+    }
+
+    async fn leave(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<LeaveOutcome, StoreError> {
+        let user = user.clone();
+        let outcome = self.writer.write(move |connection| {
+            Box::pin(async move {
+                if !remove_member(connection, conversation, &user).await? {
+                    return Ok(LeaveOutcome::NotMember);
+                }
+                Ok(LeaveOutcome::Left(profile(connection, conversation, &user).await?))
+            })
+        });
+        Ok(outcome.await?)
+    }
+
+    async fn member(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Member>, StoreError> {
+        const MEMBER: &str = concat!(
+            "SELECT ",
+            member_columns!(),
+            " FROM chat_member m
+              WHERE m.conversation_id = ?1 AND m.user_id = ?2 AND m.state = 'joined'"
+        );
+        let query = sqlx::query(MEMBER).bind(conversation.as_uuid()).bind(user.as_str());
+        let row = query.fetch_optional(&self.readers).await.map_err(Failure::from)?;
+        Ok(row.as_ref().map(read_member).transpose().map_err(Failure::from)?)
+    }
+
+    async fn members<'a>(
+        &self,
+        conversation: ConversationId,
+        after: Option<&'a UserId>,
+        limit: usize,
+    ) -> Result<Vec<MemberProfile>, StoreError> {
+        let query = sqlx::query(MEMBERS)
+            .bind(conversation.as_uuid())
+            .bind(after.map_or("", UserId::as_str))
+            .bind(integer(limit));
+        let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
+        Ok(rows.iter().map(read_profile).collect::<Result<_, _>>().map_err(Failure::from)?)
+    }
+
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<Membership>, StoreError> {
+        let query = sqlx::query(MEMBERSHIPS).bind(json(users)?);
+        let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
+        let memberships = rows.iter().map(|row| {
+            Ok(Membership {
+                user_id: row.parsed("member_id")?,
+                conversation_id: row.id("member_of")?,
+                change_seq: row.number("member_change_seq")?,
+            })
+        });
+        Ok(memberships.collect::<sqlx::Result<_>>().map_err(Failure::from)?)
+    }
+
+    async fn contacts(
+        &self,
+        user: &UserId,
+        max_members: usize,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let query = sqlx::query(CONTACTS)
+            .bind(user.as_str())
+            .bind(integer(max_members))
+            .bind(integer(limit));
+        let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
+        let contacts = rows.iter().map(|row| row.parsed("member_id"));
+        Ok(contacts.collect::<sqlx::Result<_>>().map_err(Failure::from)?)
+    }
+}
+
+/// What decides whether a user may join a public room.
+struct Joinable {
+    joined: bool,
+    memberships: i64,
+}
+
+/// None when there is no such public room or no such user.
+async fn joinable(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    user: &UserId,
+) -> Result<Option<Joinable>, Failure> {
+    let row = sqlx::query(
+        "SELECT
+           EXISTS (SELECT 1 FROM chat_member m
+                   WHERE m.conversation_id = c.id AND m.user_id = u.id AND m.state = 'joined')
+             AS joined,
+           (SELECT count(*) FROM chat_member m WHERE m.user_id = u.id AND m.state = 'joined')
+             AS memberships
+         FROM chat_conversation c JOIN chat_user u ON u.id = ?2
+         WHERE c.id = ?1 AND c.kind = 'room' AND c.visibility = 'public'",
+    )
+    .bind(conversation.as_uuid())
+    .bind(user.as_str())
+    .fetch_optional(connection)
+    .await?;
+    let read = |row: &SqliteRow| -> sqlx::Result<Joinable> {
+        Ok(Joinable { joined: row.try_get("joined")?, memberships: row.try_get("memberships")? })
+    };
+    Ok(row.as_ref().map(read).transpose()?)
+}
+
+/// Makes a user a member by the conversation's next change, with cursors at its last message.
+pub(super) async fn add_member(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    user: &UserId,
+    role: MemberRole,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let head = sqlx::query(
+        "UPDATE chat_head SET change_seq = change_seq + 1, member_count = member_count + 1
+         WHERE conversation_id = ?1 RETURNING change_seq, last_seq",
+    )
+    .bind(conversation.as_uuid())
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO chat_member (conversation_id, user_id, role, state, change_seq, joined_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET state = excluded.state, change_seq = excluded.change_seq",
+    )
+    .bind(conversation.as_uuid())
+    .bind(user.as_str())
+    .bind(word(role)?)
+    .bind(word(MemberState::Joined)?)
+    .bind(head.try_get::<i64, _>("change_seq")?)
+    .bind(at.as_microsecond())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO chat_cursor (conversation_id, user_id, read_seq, delivered_seq)
+         VALUES (?1, ?2, ?3, ?3)
+         ON CONFLICT DO UPDATE SET
+           read_seq = max(read_seq, excluded.read_seq),
+           delivered_seq = max(delivered_seq, excluded.delivered_seq)",
+    )
+    .bind(conversation.as_uuid())
+    .bind(user.as_str())
+    .bind(head.try_get::<i64, _>("last_seq")?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ends a membership by the conversation's next change; false when it is not in force.
+async fn remove_member(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    user: &UserId,
+) -> Result<bool, Failure> {
+    let left = sqlx::query(
+        "UPDATE chat_member SET state = 'left', change_seq =
+           (SELECT change_seq + 1 FROM chat_head WHERE conversation_id = ?1)
+         WHERE conversation_id = ?1 AND user_id = ?2 AND state = 'joined'",
+    )
+    .bind(conversation.as_uuid())
+    .bind(user.as_str())
+    .execute(&mut *connection)
+    .await?;
+    if left.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query(
+        "UPDATE chat_head SET change_seq = change_seq + 1, member_count = member_count - 1
+         WHERE conversation_id = ?1",
+    )
+    .bind(conversation.as_uuid())
+    .execute(connection)
+    .await?;
+    Ok(true)
+}
+
+async fn profile(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    user: &UserId,
+) -> Result<MemberProfile, Failure> {
+    let query = sqlx::query(PROFILE).bind(conversation.as_uuid()).bind(user.as_str());
+    Ok(read_profile(&query.fetch_one(connection).await?)?)
+}
+
+/// Reads [`member_columns!`].
+fn read_member(row: &SqliteRow) -> sqlx::Result<Member> {
+    Ok(Member {
+        conversation_id: row.id("member_of")?,
+        user_id: row.parsed("member_id")?,
+        role: row.word("role")?,
+        state: row.word("state")?,
+        change_seq: row.number("member_change_seq")?,
+        joined_at: row.time("joined_at")?,
+    })
+}
+
+/// Reads [`member_columns!`] and [`user_columns!`].
+pub(super) fn read_profile(row: &SqliteRow) -> sqlx::Result<MemberProfile> {
+    Ok(MemberProfile { member: read_member(row)?, user: read_user(row)? })
+}

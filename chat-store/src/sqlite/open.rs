@@ -1,0 +1,207 @@
+use std::error::Error;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use sqlx::SqlitePool;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::SqliteStore;
+use super::error::{BUSY, CANTOPEN, NOTADB, READONLY, primary_code};
+use super::migration::refuse_newer;
+use super::writer::Writer;
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that read. Each is a thread.
+const READERS: u32 = 4;
+/// How large the write-ahead log's file may stay after a checkpoint, in bytes.
+const LOG_BYTES: &str = "67108864";
+
+/// Why a database could not be opened or migrated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The location is not one that SQLite understands.
+    #[error("{location:?} is not a path or a URL such as sqlite:data/chat.db")]
+    Location {
+        /// What was given.
+        location: String,
+        /// Why it is refused.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A database in memory is another one for every connection.
+    #[error("a database in memory cannot be shared by several connections: use a file")]
+    InMemory,
+    /// There is no such file, and none can be made.
+    #[error("cannot open or create {}: its folder must exist and be writable", path.display())]
+    CannotOpen {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The file can be read only.
+    #[error("cannot write to {}: the file and its folder must be writable", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The file is something else.
+    #[error("{} is not a database", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The database has been used by a later version of this crate.
+    #[error(
+        "the database has schema {found}, this version knows up to {known}: run the newer version"
+    )]
+    NewerSchema {
+        /// The database's schema.
+        found: i64,
+        /// The latest that this version knows.
+        known: i64,
+    },
+    /// A migration failed and left no trace.
+    #[error("the database could not be migrated")]
+    Migration(#[source] Box<dyn Error + Send + Sync>),
+    /// The database cannot be read.
+    #[error("the database could not be read")]
+    Unreadable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl SqliteStore {
+    /// Opens a database file, and makes it if it is not there. Takes a path, or a URL such as
+    /// `sqlite:data/chat.db`.
+    ///
+    /// The tables are made by [`migrate`](Self::migrate).
+    ///
+    /// # Errors
+    ///
+    /// Each reason is a variant of [`OpenError`] of its own, in words for whoever runs the server.
+    pub async fn open(location: &str) -> Result<Self, OpenError> {
+        let options = if location.starts_with("sqlite:") {
+            SqliteConnectOptions::from_str(location).map_err(|error| OpenError::Location {
+                location: location.to_owned(),
+                source: error.into(),
+            })?
+        } else {
+            SqliteConnectOptions::new().filename(location)
+        };
+        let in_memory = [":memory:", "mode=memory"].iter().any(|mark| location.contains(mark));
+        if in_memory || location.is_empty() {
+            return Err(OpenError::InMemory);
+        }
+        let options =
+            options.foreign_keys(true).busy_timeout(BUSY_TIMEOUT).pragma("temp_store", "MEMORY");
+        let writing = options
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("journal_size_limit", LOG_BYTES);
+        let path = writing.get_filename().to_path_buf();
+        let failed = |error: sqlx::Error| open_error(path.clone(), error);
+        let pool = pool(1).connect_lazy_with(writing);
+        refuse_newer(&mut *connect(&pool).await.map_err(failed)?).await?;
+        // Not opened as read-only: who reads must be able to recover the log of a process that died.
+        let reading = options.pragma("query_only", "ON");
+        let readers = pool_of_readers(reading).await.map_err(failed)?;
+        Ok(Self { writer: Writer::new(pool), readers })
+    }
+
+    /// Shares the pool, and so the database, of a host.
+    ///
+    /// One connection is taken out of it for writing. The options are the host's to choose:
+    /// the write-ahead log (`journal_mode = WAL`), a `busy_timeout`, and for durability
+    /// `synchronous = FULL`. Foreign keys are on unless the host turned them off. A database in
+    /// memory cannot be shared like this, since each connection has its own.
+    #[must_use]
+    pub fn from_pool(pool: SqlitePool) -> Self {
+        Self { writer: Writer::new(pool.clone()), readers: pool }
+    }
+}
+
+/// A pool whose connections live as long as it does: a local file does not go away.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+async fn pool_of_readers(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    pool(READERS).connect_with(options).await
+}
+
+/// The first connection. Turning the log on needs the file for itself, for which SQLite does not
+/// wait by itself, so two processes that start at once may meet here.
+async fn connect(pool: &SqlitePool) -> sqlx::Result<PoolConnection<Sqlite>> {
+    let give_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match pool.acquire().await {
+            Err(sqlx::Error::Database(error))
+                if primary_code(error.as_ref()) == Some(BUSY) && Instant::now() < give_up =>
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn open_error(path: PathBuf, error: sqlx::Error) -> OpenError {
+    let code = match &error {
+        sqlx::Error::Database(database) => primary_code(database.as_ref()),
+        _ => None,
+    };
+    let source = Box::new(error);
+    match code {
+        Some(CANTOPEN) => OpenError::CannotOpen { path, source },
+        Some(READONLY) => OpenError::ReadOnly { path, source },
+        Some(NOTADB) => OpenError::NotADatabase { path, source },
+        _ => OpenError::Unreadable(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn writes_are_durable_and_readers_only_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.db");
+        let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
+        store.migrate().await.unwrap();
+        let settings = store.writer.write(|connection| {
+            Box::pin(async move {
+                let query = "SELECT * FROM pragma_journal_mode, pragma_synchronous,
+                               pragma_foreign_keys, pragma_busy_timeout";
+                let row = sqlx::query(query).fetch_one(connection).await?;
+                let numbers = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+                Ok((row.try_get::<String, _>(0)?, numbers))
+            })
+        });
+        let (journal_mode, numbers): (_, (i64, i64, i64)) = settings.await.unwrap();
+        assert_eq!(journal_mode, "wal");
+        assert_eq!(numbers, (2, 1, 5_000), "synchronous = FULL, foreign_keys = ON, busy_timeout");
+        let refused = sqlx::query("DELETE FROM chat_user").execute(&store.readers).await;
+        let Err(sqlx::Error::Database(refused)) = refused else { panic!("{refused:?}") };
+        assert_eq!(primary_code(refused.as_ref()), Some(READONLY));
+    }
+}

@@ -1,0 +1,189 @@
+use async_trait::async_trait;
+use chat_core::proto::{User, UserId};
+use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore};
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::SqliteStore;
+use super::error::Failure;
+use super::row::{Columns, integer, json, to_microsecond};
+
+/// The columns of a user in a table `u`, under names that no other table of a query has.
+macro_rules! user_columns {
+    () => {
+        "u.id AS user_id, u.username, u.display_name, u.created_at AS user_created_at, \
+         u.last_seen_at"
+    };
+}
+pub(super) use user_columns;
+
+pub(super) const USER_BY_NAME: &str =
+    concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.username_key = ?1");
+
+const USER_BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.id = ?1");
+
+/// Each half goes through an index of its own; the union removes who is in both.
+pub(super) const SEARCH: &str = concat!(
+    "SELECT * FROM (SELECT ",
+    user_columns!(),
+    ", u.username_key FROM chat_user u
+      WHERE u.username_key >= ?1 AND u.username_key < ?2
+      ORDER BY u.username_key LIMIT ?3)
+    UNION
+    SELECT * FROM (SELECT ",
+    user_columns!(),
+    ", u.username_key FROM chat_user u
+      WHERE u.display_key >= ?1 AND u.display_key < ?2
+      ORDER BY u.username_key LIMIT ?4)
+    ORDER BY username_key LIMIT ?3"
+);
+
+#[async_trait]
+impl UserStore for SqliteStore {
+    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError> {
+        // Most users are there already, and reading does not wait for who writes.
+        if let Some(user) = UserStore::user(self, &user.id).await? {
+            return Ok(EnsureUser::Existing(user));
+        }
+        let outcome = self
+            .writer
+            .write(|connection| Box::pin(async move { insert_user(connection, &user).await }));
+        Ok(outcome.await?)
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        Ok(find_user(&mut *self.reader().await?, USER_BY_ID, id.as_str()).await?)
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        const USERS: &str = concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM chat_user u WHERE u.id IN (SELECT value FROM json_each(?1))"
+        );
+        let rows = sqlx::query(USERS).bind(json(ids)?).fetch_all(&self.readers).await;
+        Ok(read_users(&rows.map_err(Failure::from)?)?)
+    }
+
+    async fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
+        Ok(find_user(&mut *self.reader().await?, USER_BY_NAME, key).await?)
+    }
+
+    async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>, StoreError> {
+        let query = sqlx::query(SEARCH).bind(prefix);
+        let query = match end_of(prefix) {
+            Some(end) => query.bind(end),
+            // A blob comes after every text.
+            None => query.bind(&[0_u8][..]),
+        };
+        // All users have a name that begins with nothing, so the other names need no look.
+        let by_display_name = if prefix.is_empty() { 0 } else { integer(limit) };
+        let query = query.bind(integer(limit)).bind(by_display_name);
+        let rows = query.fetch_all(&self.readers).await;
+        Ok(read_users(&rows.map_err(Failure::from)?)?)
+    }
+
+    async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        let id = id.clone();
+        let outcome = self.writer.write(move |connection| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE chat_user SET last_seen_at = ?2
+                     WHERE id = ?1 AND coalesce(last_seen_at < ?2, TRUE)",
+                )
+                .bind(id.as_str())
+                .bind(at.as_microsecond())
+                .execute(connection)
+                .await?;
+                Ok(())
+            })
+        });
+        Ok(outcome.await?)
+    }
+}
+
+/// Records a user unless one with this id or a name like this is there.
+pub(super) async fn insert_user(
+    connection: &mut SqliteConnection,
+    new: &NewUser,
+) -> Result<EnsureUser, Failure> {
+    if let Some(user) = find_user(connection, USER_BY_ID, new.id.as_str()).await? {
+        return Ok(EnsureUser::Existing(user));
+    }
+    let inserted = sqlx::query(
+        "INSERT INTO chat_user
+           (id, username, username_key, skeleton, display_name, display_key, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(new.id.as_str())
+    .bind(new.username.as_str())
+    .bind(new.username.key())
+    .bind(new.username.skeleton())
+    .bind(new.display_name.as_str())
+    .bind(new.display_name.as_str().to_lowercase())
+    .bind(new.created_at.as_microsecond())
+    .execute(connection)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(EnsureUser::UsernameTaken);
+    }
+    Ok(EnsureUser::Created(User {
+        id: new.id.clone(),
+        username: new.username.clone(),
+        display_name: new.display_name.clone(),
+        created_at: to_microsecond(new.created_at),
+        last_seen_at: None,
+    }))
+}
+
+async fn find_user(
+    connection: &mut SqliteConnection,
+    query: &'static str,
+    key: &str,
+) -> Result<Option<User>, Failure> {
+    let row = sqlx::query(query).bind(key).fetch_optional(connection).await?;
+    Ok(row.as_ref().map(read_user).transpose()?)
+}
+
+fn read_users(rows: &[SqliteRow]) -> Result<Vec<User>, Failure> {
+    Ok(rows.iter().map(read_user).collect::<Result<_, _>>()?)
+}
+
+/// Reads [`user_columns!`].
+pub(super) fn read_user(row: &SqliteRow) -> sqlx::Result<User> {
+    Ok(User {
+        id: row.parsed("user_id")?,
+        username: row.text("username")?,
+        display_name: row.text("display_name")?,
+        created_at: row.time("user_created_at")?,
+        last_seen_at: row.optional_time("last_seen_at")?,
+    })
+}
+
+/// The least text after all that begin with `prefix`, in the order of bytes, if there is one.
+fn end_of(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_texts_ends_where_the_prefix_does() {
+        assert_eq!(end_of("ab").as_deref(), Some("ac"));
+        assert_eq!(end_of("a\u{D7FF}").as_deref(), Some("a\u{E000}"));
+        assert_eq!(end_of("a\u{10FFFF}").as_deref(), Some("b"));
+        assert_eq!(end_of("\u{10FFFF}"), None);
+        assert_eq!(end_of(""), None);
+    }
+}

@@ -1,0 +1,164 @@
+use std::pin::Pin;
+use std::sync::Arc;
+
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
+use tracing::Instrument;
+
+use super::error::{BUSY, Failure, primary_code};
+
+/// What is done in one write transaction.
+pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'c>>;
+
+/// The connection that writes. SQLite has one writer at a time; whoever wants to write queues here
+/// in the order of arrival, instead of polling the lock of the database file.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    pool: SqlitePool,
+    /// The turn to write, and the connection once there is one.
+    turn: Arc<Mutex<Option<SqliteConnection>>>,
+}
+
+impl Writer {
+    /// Writes through one connection, which is taken out of a pool at the first write and kept.
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Self { pool, turn: Arc::default() }
+    }
+
+    /// Does some work in a transaction of its own, which is committed when the work succeeds and
+    /// leaves no trace when it fails.
+    ///
+    /// A caller that goes away while it queues leaves the queue. Once the transaction has begun it
+    /// is carried to its end by a task of its own, so that no caller can leave it open.
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    {
+        let mut turn = Arc::clone(&self.turn).lock_owned().await;
+        let pool = self.pool.clone();
+        let task = async move {
+            let connection = match &mut *turn {
+                Some(connection) => connection,
+                none => none.insert(pool.acquire().await?.detach()),
+            };
+            let (written, usable) = transact(connection, work).await;
+            if !usable {
+                close(turn.take()).await;
+            }
+            written
+        };
+        tokio::spawn(task.in_current_span()).await?
+    }
+
+    /// Closes the connection, once it is nobody's turn.
+    pub(super) async fn close(&self) {
+        close(self.turn.lock().await.take()).await;
+        self.pool.close().await;
+    }
+}
+
+/// Returns what came of the work, and whether the connection may be used again.
+async fn transact<T, W>(connection: &mut SqliteConnection, work: W) -> (Result<T, Failure>, bool)
+where
+    W: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T>,
+{
+    // Immediate: a transaction that reads first and then finds another writer cannot wait for it.
+    let mut transaction = match connection.begin_with("BEGIN IMMEDIATE").await {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            let busy = is_busy(&error);
+            return (Err(error.into()), busy);
+        }
+    };
+    match work(&mut transaction).await {
+        Ok(done) => match transaction.commit().await {
+            Ok(()) => (Ok(done), true),
+            Err(error) => (Err(error.into()), false),
+        },
+        // Some failures, such as a full disk, end the transaction by themselves. Then there is
+        // nothing to roll back, which is an error again, and the connection has lost count.
+        Err(failure) => (Err(failure), transaction.rollback().await.is_ok()),
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(primary_code) == Some(BUSY)
+}
+
+/// Waits until a connection has given up its locks, so that the next one does not meet them.
+async fn close(connection: Option<SqliteConnection>) {
+    if let Some(connection) = connection
+        && let Err(error) = connection.close().await
+    {
+        tracing::warn!(%error, "the connection that writes could not be closed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::SqliteStore;
+
+    use super::*;
+
+    async fn store(folder: &tempfile::TempDir) -> SqliteStore {
+        let path = folder.path().join("chat.db");
+        let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+
+    async fn insert(connection: &mut SqliteConnection, id: &str) -> Result<(), Failure> {
+        let query = "INSERT INTO chat_user
+               (id, username, username_key, skeleton, display_name, display_key, created_at)
+             VALUES (?1, ?1, ?1, ?1, ?1, ?1, 0)";
+        sqlx::query(query).bind(id).execute(connection).await?;
+        Ok(())
+    }
+
+    async fn users(store: &SqliteStore) -> i64 {
+        let query = sqlx::query_scalar("SELECT count(*) FROM chat_user");
+        query.fetch_one(&store.readers).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        for id in ["ada", "ada"] {
+            let refused = store.writer.write(move |connection| {
+                Box::pin(async move {
+                    insert(connection, id).await?;
+                    Err::<(), _>(Failure::Refused("no"))
+                })
+            });
+            assert!(matches!(refused.await, Err(Failure::Refused("no"))));
+            let constraint = store.writer.write(move |connection| {
+                Box::pin(async move {
+                    insert(connection, id).await?;
+                    insert(connection, id).await
+                })
+            });
+            assert!(matches!(constraint.await, Err(Failure::Sql(_))));
+        }
+        assert_eq!(users(&store).await, 0);
+        store.writer.write(|connection| Box::pin(insert(connection, "ada"))).await.unwrap();
+        assert_eq!(users(&store).await, 1);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let panicking = store.writer.write(|connection| {
+            Box::pin(async move {
+                insert(connection, "ada").await?;
+                panic!("on purpose")
+            })
+        });
+        let outcome: Result<(), _> = panicking.await;
+        assert!(matches!(outcome, Err(Failure::Interrupted(_))));
+        store.writer.write(|connection| Box::pin(insert(connection, "ada"))).await.unwrap();
+        assert_eq!(users(&store).await, 1);
+    }
+}
