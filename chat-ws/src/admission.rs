@@ -1,0 +1,85 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::auth::{AuthError, Authenticator};
+use chat_core::proto::{CloseCode, ErrorCode, ErrorPayload};
+use chat_core::{Chat, ChatError, Session};
+use secrecy::SecretString;
+use tokio::time::timeout;
+
+/// Why a connection gets no session.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Denied {
+    #[error(transparent)]
+    Credential(#[from] AuthError),
+    #[error(transparent)]
+    Engine(#[from] ChatError),
+    #[error("the token was not checked in time: try again")]
+    Timeout,
+}
+
+impl Denied {
+    /// What the client is told.
+    pub(crate) fn payload(&self) -> ErrorPayload {
+        let code = match self {
+            Self::Engine(error) => return error.payload(),
+            Self::Credential(AuthError::Invalid) => ErrorCode::Unauthenticated,
+            Self::Credential(AuthError::Expired) => ErrorCode::TokenExpired,
+            Self::Credential(_) | Self::Timeout => ErrorCode::Unavailable,
+        };
+        ErrorPayload::new(code, self.to_string())
+    }
+
+    /// How a connection that is already open is closed. What may pass gets a code that asks the
+    /// client to come back.
+    pub(crate) fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Engine(ChatError::TooMany(_)) => CloseCode::TooManySessions,
+            Self::Engine(ChatError::Busy) => CloseCode::Draining,
+            _ if self.payload().code.is_retryable() => CloseCode::ServerFault,
+            _ => CloseCode::Unauthenticated,
+        }
+    }
+
+    /// Tells the operator, where it is not the client's doing.
+    pub(crate) fn log(&self) {
+        match self.payload().code {
+            ErrorCode::Unavailable | ErrorCode::Internal => {
+                tracing::warn!(error = chain(self), "a connection could not be admitted");
+            }
+            code => tracing::debug!(code = code.as_str(), "a connection was denied"),
+        }
+    }
+}
+
+/// Whoever can tell who connects and give them a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    pub(crate) chat: Chat,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    /// How long the two together may take.
+    pub(crate) timeout: Duration,
+}
+
+impl Admission {
+    /// Checks a token and attaches its user's device.
+    pub(crate) async fn admit(&self, token: &SecretString) -> Result<Session, Denied> {
+        let admitted = timeout(self.timeout, async {
+            let identity = self.authenticator.authenticate(token).await?;
+            Ok(self.chat.attach(&identity).await?)
+        });
+        admitted.await.unwrap_or(Err(Denied::Timeout))
+    }
+}
+
+/// An error with all its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

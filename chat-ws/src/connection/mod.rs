@@ -1,0 +1,264 @@
+//! One connection: the loop between a socket and whatever speaks over it.
+
+mod backlog;
+mod closing;
+mod config;
+mod heart;
+mod meter;
+mod pace;
+mod scanner;
+mod socket;
+mod speaker;
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use chat_core::proto::CloseCode;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+
+use self::backlog::Backlog;
+use self::closing::Ending;
+use self::heart::{Beat, Heart};
+use self::pace::Pace;
+use self::socket::{Output, Received, Socket};
+
+pub use self::closing::{Closing, Ended};
+pub use self::config::ConnectionConfig;
+pub use self::speaker::{Incoming, Speaker, Turn};
+
+/// Runs a WebSocket connection, after its handshake, until it ends.
+///
+/// `stream` is the upgraded stream: [`TokioIo`](hyper_util::rt::TokioIo) around what hyper's
+/// upgrade gives, or any stream in a test. One call is one task: it reads, writes, pings and keeps
+/// to the limits, and it needs nothing else to run. When `cut` is cancelled the connection ends
+/// with the close code for a restart.
+///
+/// A [`Session`](chat_core::Session) is a speaker, and so is whatever implements [`Speaker`].
+pub async fn serve<S, P>(
+    stream: S,
+    mut speaker: P,
+    config: &ConnectionConfig,
+    cut: &CancellationToken,
+) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    P: Speaker,
+{
+    let mut connection = Connection::new(Socket::new(stream, config).await, config);
+    let alarm = pin!(sleep_until(connection.heart.deadline(true)));
+    let cut = pin!(cut.cancelled());
+    let ending = connection.run(&mut speaker, alarm, cut).await;
+    drop(speaker);
+    connection.end(ending).await
+}
+
+/// What happened.
+enum Happening {
+    Turn(Turn),
+    Received(Received),
+    Alarm,
+}
+
+struct Connection<'a, S> {
+    socket: Socket<S>,
+    config: &'a ConnectionConfig,
+    heart: Heart,
+    pace: Pace,
+    backlog: Backlog,
+    /// Since when the socket has not been read: while something was written or worked on, and for
+    /// as long as the speaker or the pace forbids it.
+    deaf_since: Option<Instant>,
+    /// Since when the message that is now incomplete has been so.
+    assembling_since: Option<Instant>,
+    /// For how long the socket was not read since then.
+    deaf_while_assembling: Duration,
+}
+
+type Cut<'a, 'b> = Pin<&'a mut WaitForCancellationFuture<'b>>;
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
+    fn new(socket: Socket<S>, config: &'a ConnectionConfig) -> Self {
+        let now = Instant::now();
+        let interval = Duration::from_millis(config.heartbeat.ping_interval_ms);
+        let patience = Duration::from_millis(config.heartbeat.pong_timeout_ms);
+        Self {
+            socket,
+            config,
+            heart: Heart::new(interval, patience, random_fraction(), now),
+            pace: Pace::new(config.frames_per_second, config.frame_burst, now),
+            backlog: Backlog::default(),
+            deaf_since: None,
+            assembling_since: None,
+            deaf_while_assembling: Duration::ZERO,
+        }
+    }
+
+    async fn run<P: Speaker>(
+        &mut self,
+        speaker: &mut P,
+        mut alarm: Pin<&mut Sleep>,
+        mut cut: Cut<'_, '_>,
+    ) -> Ending {
+        loop {
+            let now = Instant::now();
+            let pause = self.pace.blocked_until(now);
+            let is_listening = pause.is_none() && speaker.wants_messages();
+            self.note_listening(is_listening, now);
+            let deadline = self.deadline(is_listening, pause);
+            if alarm.deadline() != deadline {
+                alarm.as_mut().reset(deadline);
+            }
+            let happening = tokio::select! {
+                turn = self.backlog.next(speaker) => Happening::Turn(turn),
+                received = self.socket.receive(), if is_listening => Happening::Received(received),
+                () = &mut alarm => Happening::Alarm,
+                () = &mut cut => return Ending::Close(CloseCode::Draining.into()),
+            };
+            self.deaf_since.get_or_insert_with(Instant::now);
+            let output = match happening {
+                Happening::Turn(turn) => speak(turn),
+                Happening::Received(received) => self.listen(received, speaker),
+                Happening::Alarm => self.check(is_listening),
+            };
+            let written = match output {
+                Ok(None) => Ok(()),
+                Ok(Some(output)) => {
+                    write(self.socket.write(output), &mut self.backlog, speaker, cut.as_mut()).await
+                }
+                Err(ending) => Err(ending),
+            };
+            if let Err(ending) = written {
+                return ending;
+            }
+        }
+    }
+
+    /// What the peer says goes to the speaker.
+    fn listen<P: Speaker>(
+        &mut self,
+        received: Received,
+        speaker: &mut P,
+    ) -> Result<Option<Output>, Ending> {
+        let message = match received {
+            Received::Message(message) => message,
+            Received::Beginning => return Ok(None),
+            Received::Over(ending) => return Err(ending),
+        };
+        self.heart.heard();
+        self.pace.spend(self.socket.new_frames(), Instant::now());
+        let received = match message {
+            Message::Text(text) => speaker.receive(Incoming::Text(&text)),
+            Message::Binary(data) => speaker.receive(Incoming::Binary(data)),
+            // The codec has queued the pong. Nothing is read before it is written, so that pongs
+            // for a peer that does not read never pile up.
+            Message::Ping(_) => return Ok(Some(Output::Queued)),
+            Message::Close(frame) => {
+                return Err(Ending::Peer(frame.map(|frame| frame.code.into())));
+            }
+            Message::Pong(_) | Message::Frame(_) => Ok(()),
+        };
+        received.map(|()| None).map_err(Ending::Close)
+    }
+
+    /// Some deadline may have passed.
+    fn check(&mut self, is_listening: bool) -> Result<Option<Output>, Ending> {
+        let now = Instant::now();
+        if is_listening && self.assembly_deadline().is_some_and(|deadline| now >= deadline) {
+            return Err(Ending::Fault(Closing::ASSEMBLY));
+        }
+        match self.heart.beat(is_listening, now) {
+            Beat::Rest => Ok(None),
+            Beat::Ping => Ok(Some(Output::Ping)),
+            Beat::Stop => Err(Ending::Close(CloseCode::HeartbeatTimeout.into())),
+        }
+    }
+
+    /// A peer that is not listened to cannot be late.
+    fn note_listening(&mut self, is_listening: bool, now: Instant) {
+        let assembling_since = self.socket.assembling_since();
+        if self.assembling_since != assembling_since {
+            self.assembling_since = assembling_since;
+            self.deaf_while_assembling = Duration::ZERO;
+        }
+        if !is_listening {
+            self.deaf_since.get_or_insert(now);
+        } else if let Some(since) = self.deaf_since.take() {
+            let deaf = now.saturating_duration_since(since);
+            self.heart.excuse(deaf);
+            self.deaf_while_assembling += deaf;
+        }
+    }
+
+    fn assembly_deadline(&self) -> Option<Instant> {
+        let since = self.socket.assembling_since()?;
+        Some(since + self.config.assembly_timeout + self.deaf_while_assembling)
+    }
+
+    fn deadline(&self, is_listening: bool, pause: Option<Instant>) -> Instant {
+        let assembly = self.assembly_deadline().filter(|_| is_listening);
+        let heart = self.heart.deadline(is_listening);
+        [assembly, pause].into_iter().flatten().fold(heart, Instant::min)
+    }
+
+    /// Says goodbye, as far as there is somebody to hear it.
+    async fn end(&mut self, ending: Ending) -> Ended {
+        let patience = self.config.close_timeout;
+        match ending {
+            Ending::Peer(code) => {
+                self.socket.answer_close().await;
+                Ended::ByPeer(code)
+            }
+            Ending::Close(closing) => {
+                self.socket.close(closing, patience).await;
+                Ended::ByServer(closing)
+            }
+            Ending::Fault(closing) => {
+                self.socket.abort(closing, patience).await;
+                Ended::ByServer(closing)
+            }
+            Ending::Lost => Ended::Lost,
+        }
+    }
+}
+
+/// What the speaker says goes to the peer.
+fn speak(turn: Turn) -> Result<Option<Output>, Ending> {
+    match turn {
+        Turn::Text(messages) => Ok(Some(Output::Messages(Data::Text, messages))),
+        Turn::Binary(messages) => Ok(Some(Output::Messages(Data::Binary, messages))),
+        Turn::Finish(closing) | Turn::Close(closing) => Err(Ending::Close(closing)),
+    }
+}
+
+/// Waits for a write, which does not last for ever, and listens to the speaker meanwhile.
+async fn write<P: Speaker>(
+    write: impl Future<Output = Result<(), Ending>>,
+    backlog: &mut Backlog,
+    speaker: &mut P,
+    mut cut: Cut<'_, '_>,
+) -> Result<(), Ending> {
+    let mut write = pin!(write);
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut write => return written,
+            () = &mut cut => return Err(Ending::Close(CloseCode::Draining.into())),
+            turn = backlog.hear(speaker) => match turn {
+                Turn::Close(closing) => return Err(Ending::Close(closing)),
+                turn => backlog.push(turn),
+            },
+        }
+    }
+}
+
+/// A number from 0 to 1 that differs from connection to connection. It keeps no secret.
+fn random_fraction() -> f64 {
+    let random = RandomState::new().hash_one(0_u8) >> 11;
+    random as f64 / (1_u64 << 53) as f64
+}
