@@ -1,0 +1,121 @@
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::http::{self, Answer};
+use crate::soon;
+
+/// A server process on a folder. It is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// Locked to signal it while others use the server.
+    process: Mutex<Child>,
+}
+
+impl Server {
+    /// Starts in development mode, on a free port.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["--dev"]).await
+    }
+
+    /// Starts with these arguments of `serve`.
+    pub(crate) async fn start_with(folder: &Path, arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_chat-server-under-test"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder)
+            .args(arguments)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = soon("the server's address", async {
+            loop {
+                let line = lines.next_line().await.unwrap().expect("the server has started");
+                if let Some((_, rest)) = line.split_once("http://") {
+                    let end = rest.find(|c: char| c != ':' && c != '.' && !c.is_ascii_digit());
+                    break rest[..end.unwrap_or(rest.len())].parse().unwrap();
+                }
+            }
+        })
+        .await;
+        // What it goes on to print must not fill the pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { address, process: Mutex::new(process) }
+    }
+
+    /// SIGKILL: no goodbye, no flush.
+    pub(crate) async fn kill(self) {
+        self.kill_now();
+        let mut process = self.process.into_inner().unwrap();
+        soon("the server's end", process.wait()).await.unwrap();
+    }
+
+    /// SIGKILL, without waiting for the end.
+    pub(crate) fn kill_now(&self) {
+        self.process.lock().unwrap().start_kill().unwrap();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) async fn stop(self) {
+        let mut process = self.process.into_inner().unwrap();
+        let id = process.id().unwrap().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(status.success());
+        assert!(soon("the server's end", process.wait()).await.unwrap().success());
+    }
+
+    /// The memory that the process holds, in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.lock().unwrap().id().unwrap());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// A request below the base path, with a bearer token or without.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> Answer {
+        let path = format!("/api/chat{path}");
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> =
+            authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+        let body = body.map(|body| body.to_string());
+        http::request(self.address, method, &path, &headers, body.as_deref()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Value {
+        let answer = self.request("GET", path, Some(token), None).await;
+        assert_eq!(answer.status, 200, "GET {path}: {}", answer.body);
+        answer.json()
+    }
+
+    /// Makes an account and returns its token.
+    pub(crate) async fn register(&self, username: &str) -> String {
+        let body = json!({"username": username, "password": "correct horse battery"});
+        let answer = self.request("POST", "/auth/register", None, Some(body)).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.json()["token"].as_str().unwrap().into()
+    }
+
+    /// A token for a user of the host's, from the development endpoint.
+    pub(crate) async fn host_token(&self, user: &str) -> String {
+        let body = json!({"userId": user}).to_string();
+        let answer = http::request(self.address, "POST", "/dev/token", &[], Some(&body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()["token"].as_str().unwrap().into()
+    }
+}
