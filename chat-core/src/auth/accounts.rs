@@ -76,7 +76,7 @@ pub enum AccountError {
     #[error(transparent)]
     Text(#[from] TextError),
     /// Too many tries.
-    #[error("too many tries: wait {} seconds", retry_after.as_secs().max(1))]
+    #[error("too many tries: wait {} seconds", retry_after.as_secs_f64().ceil().max(1.0))]
     RateLimited {
         /// When to try again.
         retry_after: Duration,

@@ -27,7 +27,6 @@ pub use receipts::Receipt;
 
 use crate::access::{self, Action, Decision};
 use crate::appender::Appender;
-use crate::auth::Identity;
 use crate::broker::Subject;
 use crate::config::ChatConfig;
 use crate::error::ChatError;
@@ -35,7 +34,6 @@ use crate::hub::{Class, Delivery, Item};
 use crate::limit::RateLimiter;
 use crate::presence::Presence;
 use crate::router::{Router, RouterNotice};
-use crate::session::Session;
 use crate::store::{Store, StoreError};
 use crate::stores::{Stores, within};
 use crate::tasks::Tasks;
@@ -86,20 +84,9 @@ impl Chat {
         &self.engine.config
     }
 
-    /// Attaches a device of a user whose credential was checked.
-    ///
-    /// The user is recorded at first sight, and is online from now on. Drop the session to detach
-    /// the device.
-    ///
-    /// # Errors
-    ///
-    /// [`ChatError::TooMany`] when the user has as many sessions here as allowed,
-    /// [`ChatError::Busy`] while the engine drains, or a failure of the store.
-    pub async fn attach(&self, identity: &Identity) -> Result<Session, ChatError> {
-        if self.engine.draining.load(Ordering::Acquire) {
-            return Err(ChatError::Busy);
-        }
-        Session::attach(self.clone(), identity).await
+    /// Whether the engine takes new sessions.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.engine.draining.load(Ordering::Acquire)
     }
 
     /// Ends the connections of logins that have ended, on every node: those of the user's sessions

@@ -5,6 +5,7 @@
 //! answers in the order of their commands; the changes of each conversation in the order of their
 //! numbers, each once, what a resume replays before what is live.
 
+mod attach;
 mod command;
 mod floors;
 mod pipeline;
@@ -12,24 +13,18 @@ mod replay;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{CloseCode, Ready, ServerFrame, SessionId, User, UserId};
+use chat_proto::{CloseCode, SessionId, User};
 use futures::FutureExt;
-use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::auth::Identity;
-use crate::chat::{Actor, Chat};
-use crate::error::ChatError;
+use crate::chat::Chat;
 use crate::hub::{Device, End, Item, Taken};
 use floors::Floors;
 use pipeline::{Pipeline, Step};
 use replay::{Part, Replay};
 
-/// Conversations told of in `session.ready`.
-const READY_CONVERSATIONS: usize = 200;
 /// The most frames handed to a transport at once.
 const BATCH: usize = 64;
 
@@ -70,58 +65,6 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) async fn attach(chat: Chat, identity: &Identity) -> Result<Self, ChatError> {
-        let user = chat.admit(&identity.claims).await?;
-        let device = Arc::new(Device::new(user.id.clone(), identity.login));
-        let engine = &chat.engine;
-        if !engine.router.hub.attach(&device, engine.config.limits.sessions_per_user) {
-            return Err(ChatError::TooMany("too many connections of this user: close one first"));
-        }
-        // From here on, dropping the session undoes what was done.
-        let mut session = Self {
-            pipeline: Pipeline::new(chat.clone(), actor(&user, &device)),
-            chat,
-            user,
-            device,
-            greeting: None,
-            items: VecDeque::new(),
-            floors: Floors::default(),
-            replay: None,
-            held_until: None,
-            expires: identity.expires_at.map(instant_of),
-            answers_first: false,
-            closing: None,
-        };
-        subscribe(&session.chat, &session.user.id).await?;
-        session.greet().await?;
-        Ok(session)
-    }
-
-    async fn greet(&mut self) -> Result<(), ChatError> {
-        let page = self.chat.inbox_page(&self.user.id, None, READY_CONVERSATIONS).await?;
-        for summary in &page.data {
-            self.floors.raise(summary.conversation_id, summary.change_seq);
-        }
-        let presence = self.chat.engine.presence.seen_by(&self.user.id).await;
-        let config = self.chat.config();
-        let ready = Ready {
-            session_id: self.device.id,
-            user: self.user.clone(),
-            server_time: Timestamp::now(),
-            limits: config.limits,
-            heartbeat: config.heartbeat,
-            has_more: page.meta.has_more,
-            conversations: page.data,
-            // Who is online is worth less than being connected.
-            presence: presence.unwrap_or_default(),
-        };
-        let window = Duration::from_millis(config.resume_window_ms);
-        self.held_until = Some(Instant::now() + window);
-        let frame = ServerFrame::Ready { payload: Box::new(ready) };
-        self.greeting = Some(frame.encode().into());
-        Ok(())
-    }
-
     /// Which session this is.
     #[must_use]
     pub fn id(&self) -> SessionId {
@@ -320,34 +263,6 @@ impl Drop for Session {
             engine.router.forget_user(&self.user.id);
         }
     }
-}
-
-/// Makes a user's devices be told of the user's conversations, before anything is read of them.
-async fn subscribe(chat: &Chat, user: &UserId) -> Result<(), ChatError> {
-    let engine = &chat.engine;
-    engine.router.hear_user(user).await;
-    engine.presence.arrive(user).await;
-    let users = std::slice::from_ref(user);
-    let memberships = chat.within(engine.stores.members.memberships(users)).await?;
-    let mut ids = Vec::with_capacity(memberships.len());
-    for membership in memberships {
-        let conversation = membership.conversation_id;
-        engine.router.hub.subscribe(user, conversation, membership.change_seq);
-        ids.push(conversation);
-    }
-    engine.router.open(&ids).await
-}
-
-fn actor(user: &User, device: &Device) -> Actor {
-    Actor { user_id: user.id.clone(), session_id: Some(device.id) }
-}
-
-/// The moment of the monotonic clock that a point in time falls on.
-fn instant_of(time: Timestamp) -> Instant {
-    let left = time.duration_since(Timestamp::now());
-    // A credential that lasts longer than a century does not end.
-    let left = left.max(jiff::SignedDuration::ZERO).min(jiff::SignedDuration::from_hours(900_000));
-    Instant::now() + left.unsigned_abs()
 }
 
 async fn deadline(at: Option<Instant>) {

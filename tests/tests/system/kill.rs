@@ -105,7 +105,7 @@ async fn history(server: &Server, token: &str, room: &str) -> Vec<Value> {
     loop {
         let path = format!("/conversations/{room}/messages?limit=100&after={}", messages.len());
         let mut page = server.get(&path, token).await;
-        messages.extend(page["data"].as_array_mut().unwrap().drain(..));
+        messages.append(page["data"].as_array_mut().unwrap());
         if page["meta"]["hasMore"] == false {
             return messages;
         }

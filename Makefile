@@ -1,0 +1,39 @@
+# Everything here needs cargo and nothing else; the pinned compiler comes with rustup.
+
+# Debug: the first start takes well under half as long as with --release, whose optimisation is for
+# deployments, and a change shows after seconds instead of a minute. Password hashing
+# is optimised in either (see the profiles in Cargo.toml).
+RUN_PROFILE ?= dev
+# Further flags, such as: make run ARGS="--listen 127.0.0.1:0"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test fmt bench check-tools
+
+help: ## show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: check-tools ## start a development server on http://127.0.0.1:8080
+	cargo run --locked --profile $(RUN_PROFILE) --package chat-server -- serve --dev $(ARGS)
+
+test: check-tools ## everything that CI checks, in its order
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
+	sh scripts/floors.sh
+	cargo test --locked --workspace --all-features --all-targets
+	cargo test --locked --workspace --all-features --doc
+
+fmt: check-tools ## format all code
+	cargo fmt --all
+
+bench: check-tools ## run the microbenchmarks
+	cargo bench --locked --package chat-benches
+
+check-tools:
+	@command -v cargo >/dev/null || { \
+	  echo "cargo is missing: install Rust from https://rustup.rs, then open a new shell"; exit 1; }
+	@command -v cc >/dev/null || { \
+	  echo "a C compiler is missing (cc): install gcc or clang, such as with 'apt-get install build-essential'"; exit 1; }
+	@cargo --version >/dev/null || { \
+	  echo "cargo does not start: with rustup, 'rustup toolchain install' gets the version in rust-toolchain.toml; without it, cargo must be 1.95 or newer"; exit 1; }

@@ -1,0 +1,67 @@
+use chat_core::auth::{AuthError, Identity, UserClaims};
+use chat_core::proto::{DisplayName, Username};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::JwtConfig;
+
+/// The claims that are read of a token (RFC 7519 §4.1, OpenID Connect Core §5.1). The issuer and
+/// the audience are checked before.
+///
+/// Times are whole or broken seconds since 1970. A time of another type makes the token invalid;
+/// a name that cannot be used is left out, since a host may have other rules for names.
+#[derive(Deserialize)]
+pub(super) struct Claims {
+    sub: String,
+    exp: f64,
+    nbf: Option<f64>,
+    preferred_username: Option<Value>,
+    name: Option<Value>,
+}
+
+impl Claims {
+    /// Whose token this is, if it is in force at `now`.
+    pub(super) fn identity(
+        self,
+        config: &JwtConfig,
+        now: Timestamp,
+    ) -> Result<Identity, AuthError> {
+        let leeway = SignedDuration::try_from(config.leeway).map_err(|_| AuthError::Invalid)?;
+        let expires_at = timestamp(self.exp)?;
+        if self.nbf.map(timestamp).transpose()?.is_some_and(|nbf| nbf.duration_since(now) > leeway)
+        {
+            return Err(AuthError::Invalid);
+        }
+        if now.duration_since(expires_at) >= leeway {
+            return Err(AuthError::Expired);
+        }
+        let text =
+            |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
+        Ok(Identity {
+            claims: UserClaims {
+                id: self.sub.parse().map_err(|_| AuthError::Invalid)?,
+                username: text(&self.preferred_username)
+                    .and_then(|name| Username::parse(&name).ok()),
+                display_name: text(&self.name).and_then(|name| DisplayName::parse(&name).ok()),
+            },
+            login: None,
+            expires_at: Some(expires_at),
+        })
+    }
+}
+
+/// A `NumericDate` (RFC 7519 §2). Times beyond the calendar are its last moment; those before 1970
+/// are no times of a token.
+fn timestamp(seconds: f64) -> Result<Timestamp, AuthError> {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return Err(AuthError::Invalid);
+    }
+    let latest = Timestamp::MAX.as_second();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, and is compared with the latest time at once"
+    )]
+    let second = (seconds as i64).min(latest);
+    Timestamp::from_second(second).map_err(|_| AuthError::Invalid)
+}

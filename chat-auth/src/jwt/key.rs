@@ -1,0 +1,68 @@
+use std::fmt;
+
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use secrecy::{ExposeSecret, SecretSlice};
+
+/// A secret shared with the host, long enough to sign with.
+///
+/// A secret shorter than the hash (32 bytes) can be searched for by anyone who has seen one token,
+/// away from the server and at any speed; RFC 7518 §3.2 forbids it.
+#[derive(Clone)]
+pub struct HmacKey(SecretSlice<u8>);
+
+/// A secret that is too short to sign with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a signing secret needs at least {} bytes, this one has {actual}", HmacKey::MIN_BYTES)]
+pub struct WeakKey {
+    /// The bytes given.
+    pub actual: usize,
+}
+
+impl HmacKey {
+    /// The fewest bytes allowed: as many as the output of SHA-256.
+    pub const MIN_BYTES: usize = 32;
+
+    /// Accepts a secret. Every byte counts as it is: text is not decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`WeakKey`] for fewer than [`HmacKey::MIN_BYTES`] bytes.
+    pub fn new(secret: &[u8]) -> Result<Self, WeakKey> {
+        if secret.len() < Self::MIN_BYTES {
+            return Err(WeakKey { actual: secret.len() });
+        }
+        Ok(Self(secret.to_vec().into()))
+    }
+
+    pub(super) fn decoding_key(&self) -> DecodingKey {
+        DecodingKey::from_secret(self.0.expose_secret())
+    }
+
+    pub(super) fn encoding_key(&self) -> EncodingKey {
+        EncodingKey::from_secret(self.0.expose_secret())
+    }
+}
+
+impl fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_secrets_are_refused_by_their_bytes() {
+        assert_eq!(HmacKey::new(&[7; 31]).unwrap_err(), WeakKey { actual: 31 });
+        assert!(HmacKey::new(&[7; 32]).is_ok());
+        assert!(HmacKey::new("ключ-из-кириллицы-0123".as_bytes()).is_ok(), "bytes, not characters");
+    }
+
+    #[test]
+    fn a_key_does_not_show_itself() {
+        let key = HmacKey::new(b"canary-canary-canary-canary-canary").unwrap();
+        assert!(!format!("{key:?}").contains("canary"));
+    }
+}

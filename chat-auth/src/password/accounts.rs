@@ -1,0 +1,265 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use chat_core::auth::{AccountError, Accounts, ClientDetails, Login, PasswordChange, Registration};
+use chat_core::proto::{DisplayName, LoginSessionId, User, UserId, Username};
+use chat_core::store::{
+    AccountStore, CreateAccount, LoginSession, LoginSessionStore, NewAccount, NewUser, StoreError,
+};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::hasher::PasswordHasher;
+use super::throttle::{Throttle, Wait};
+use super::token::SessionToken;
+use super::{InvalidAccountsConfig, PasswordAccountsConfig, policy};
+
+/// Accounts with passwords, and their login sessions.
+///
+/// As [`Accounts`] it registers and logs in; as
+/// [`Authenticator`](chat_core::auth::Authenticator) it recognises the tokens that it gave out.
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct PasswordAccounts {
+    pub(super) accounts: Arc<dyn AccountStore>,
+    pub(super) sessions: Arc<dyn LoginSessionStore>,
+    hasher: PasswordHasher,
+    throttle: Arc<Throttle>,
+    session_lifetime: SignedDuration,
+    sessions_per_user: usize,
+}
+
+/// The longest life of a session, so that its end is always a date.
+const MAX_SESSION_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
+
+/// The most characters of what a browser calls itself that are kept.
+const USER_AGENT_CHARS: usize = 256;
+
+impl PasswordAccounts {
+    /// Accounts that are kept in these stores.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidAccountsConfig`].
+    pub fn new(
+        accounts: Arc<dyn AccountStore>,
+        sessions: Arc<dyn LoginSessionStore>,
+        config: &PasswordAccountsConfig,
+    ) -> Result<Self, InvalidAccountsConfig> {
+        let session_lifetime = SignedDuration::try_from(config.session_lifetime)
+            .ok()
+            .filter(|lifetime| *lifetime <= MAX_SESSION_LIFETIME)
+            .ok_or(InvalidAccountsConfig::SessionLifetime)?;
+        if config.sessions_per_user == 0 {
+            return Err(InvalidAccountsConfig::Zero("sessions per user"));
+        }
+        Ok(Self {
+            accounts,
+            sessions,
+            hasher: PasswordHasher::new(config.cost, config.workers, config.queue)?,
+            throttle: Arc::new(Throttle::new(&config.throttle)),
+            session_lifetime,
+            sessions_per_user: config.sessions_per_user,
+        })
+    }
+
+    /// Forgets sessions that have expired, and returns how many. Expired sessions are never
+    /// accepted; this only frees their room, so once an hour is often enough.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn remove_expired_sessions(&self) -> Result<u64, StoreError> {
+        self.sessions.remove_expired_login_sessions(Timestamp::now()).await
+    }
+
+    /// Gives an account another password without being told the one until now: for operators. All
+    /// sessions of the user end, and their ids are returned; none when there is no such account.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`], except for what concerns the password until now.
+    pub async fn reset_password(
+        &self,
+        user: &UserId,
+        new: &SecretString,
+    ) -> Result<Option<Vec<LoginSessionId>>, AccountError> {
+        let password_hash = self.hasher.hash(policy::accept(new)?).await?;
+        if !self.accounts.set_password(user, password_hash).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.sessions.end_login_sessions(user, None).await?))
+    }
+
+    /// When a session ends that is used now.
+    pub(super) fn session_end(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.session_lifetime).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Checks the password of an account; the hash that it was found good against is returned.
+    ///
+    /// Without an account it takes as long, is counted alike, and is refused alike.
+    async fn check(
+        &self,
+        account: &str,
+        password: &SecretString,
+        hash: Option<SecretString>,
+    ) -> Result<SecretString, AccountError> {
+        self.throttle.admit_account(account, Instant::now())?;
+        match self.hasher.verify(policy::normalize(password), hash.clone()).await {
+            Ok(true) => {
+                self.throttle.succeeded(account);
+                hash.ok_or(AccountError::InvalidCredentials)
+            }
+            Ok(false) => Err(AccountError::InvalidCredentials),
+            Err(error) => {
+                self.throttle.not_tried(account);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens a session for a user.
+    async fn open_session(&self, user: User, client: ClientDetails) -> Result<Login, AccountError> {
+        let token = SessionToken::generate().map_err(StoreError::failed)?;
+        let now = now();
+        let session = LoginSession {
+            id: LoginSessionId::generate(),
+            user_id: user.id.clone(),
+            token_hash: token.hash(),
+            user_agent: client
+                .user_agent
+                .map(|agent| agent.chars().take(USER_AGENT_CHARS).collect()),
+            created_at: now,
+            last_used_at: now,
+            expires_at: self.session_end(now),
+        };
+        let ended =
+            self.sessions.insert_login_session(session.clone(), self.sessions_per_user).await?;
+        Ok(Login { user, token: token.into_secret(), session, ended })
+    }
+
+    /// Whether the user's password is still the one that was checked. A login that was checked
+    /// before a change of the password must not outlive the change.
+    async fn is_current(&self, user: &UserId, hash: &SecretString) -> Result<bool, StoreError> {
+        let account = self.accounts.account(user).await?;
+        Ok(account
+            .is_some_and(|account| account.password_hash.expose_secret() == hash.expose_secret()))
+    }
+}
+
+#[async_trait]
+impl Accounts for PasswordAccounts {
+    async fn register(
+        &self,
+        registration: Registration,
+        client: ClientDetails,
+    ) -> Result<Login, AccountError> {
+        let password = policy::accept(&registration.password)?;
+        self.throttle.admit_address(client.address, Instant::now())?;
+        let password_hash = self.hasher.hash(password).await?;
+        let Registration { username, display_name, .. } = registration;
+        let user = NewUser {
+            id: UserId::generate(),
+            display_name: display_name.unwrap_or_else(|| DisplayName::from(&username)),
+            username,
+            created_at: now(),
+        };
+        match self.accounts.create_account(NewAccount { user, password_hash }).await? {
+            CreateAccount::Created(user) => self.open_session(user, client).await,
+            CreateAccount::UsernameTaken => Err(AccountError::UsernameTaken),
+        }
+    }
+
+    async fn login(
+        &self,
+        username: String,
+        password: SecretString,
+        client: ClientDetails,
+    ) -> Result<Login, AccountError> {
+        self.throttle.admit_address(client.address, Instant::now())?;
+        let Ok(key) = Username::parse(&username).map(|username| username.key()) else {
+            // No account has such a name; only the cost is the same.
+            self.hasher.verify(policy::normalize(&password), None).await?;
+            return Err(AccountError::InvalidCredentials);
+        };
+        let account = self.accounts.account_by_name(&key).await?;
+        let hash = account.as_ref().map(|account| account.password_hash.clone());
+        let hash = self.check(&key, &password, hash).await?;
+        let user = account.ok_or(AccountError::InvalidCredentials)?.user;
+        let login = self.open_session(user, client).await?;
+        if !self.is_current(&login.user.id, &hash).await? {
+            self.sessions.end_login_session(&login.user.id, login.session.id).await?;
+            return Err(AccountError::InvalidCredentials);
+        }
+        Ok(login)
+    }
+
+    async fn change_password(
+        &self,
+        change: PasswordChange,
+        client: ClientDetails,
+    ) -> Result<Login, AccountError> {
+        let new = policy::accept(&change.new)?;
+        self.throttle.admit_address(client.address, Instant::now())?;
+        let account = self.accounts.account(&change.user).await?;
+        let key = account.as_ref().map_or_else(
+            || change.user.as_str().to_lowercase(),
+            |account| account.user.username.key(),
+        );
+        let hash = account.as_ref().map(|account| account.password_hash.clone());
+        self.check(&key, &change.current, hash).await?;
+        let user = account.ok_or(AccountError::InvalidCredentials)?.user;
+        let password_hash = self.hasher.hash(new).await?;
+        if !self.accounts.set_password(&user.id, password_hash).await? {
+            return Err(AccountError::InvalidCredentials);
+        }
+        let mut ended = self.sessions.end_login_sessions(&user.id, None).await?;
+        let mut login = self.open_session(user, client).await?;
+        ended.append(&mut login.ended);
+        Ok(Login { ended, ..login })
+    }
+
+    async fn sessions(&self, user: &UserId) -> Result<Vec<LoginSession>, AccountError> {
+        let now = Timestamp::now();
+        let mut sessions = self.sessions.login_sessions(user).await?;
+        sessions.retain(|session| session.expires_at > now);
+        Ok(sessions)
+    }
+
+    async fn end_session(&self, user: &UserId, id: LoginSessionId) -> Result<bool, AccountError> {
+        Ok(self.sessions.end_login_session(user, id).await?)
+    }
+
+    async fn end_sessions(
+        &self,
+        user: &UserId,
+        except: Option<LoginSessionId>,
+    ) -> Result<Vec<LoginSessionId>, AccountError> {
+        Ok(self.sessions.end_login_sessions(user, except).await?)
+    }
+}
+
+/// The time, as exactly as stores keep it, so that what is told at once is what is told later.
+pub(super) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+impl From<Wait> for AccountError {
+    fn from(Wait(retry_after): Wait) -> Self {
+        Self::RateLimited { retry_after }
+    }
+}
+
+impl fmt::Debug for PasswordAccounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordAccounts").field("hasher", &self.hasher).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "accounts_tests.rs"]
+mod tests;

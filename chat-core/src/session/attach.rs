@@ -1,0 +1,120 @@
+//! How a session begins.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_proto::{Ready, ServerFrame, User, UserId};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Session;
+use super::floors::Floors;
+use super::pipeline::Pipeline;
+use crate::auth::Identity;
+use crate::chat::{Actor, Chat};
+use crate::error::ChatError;
+use crate::hub::Device;
+
+/// Conversations told of in `session.ready`.
+const READY_CONVERSATIONS: usize = 200;
+
+impl Chat {
+    /// Attaches a device of a user whose credential was checked.
+    ///
+    /// The user is recorded at first sight, and is online from now on. Drop the session to detach
+    /// the device.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::TooMany`] when the user has as many sessions here as allowed,
+    /// [`ChatError::Busy`] while the engine drains, or a failure of the store.
+    pub async fn attach(&self, identity: &Identity) -> Result<Session, ChatError> {
+        if self.is_draining() {
+            return Err(ChatError::Busy);
+        }
+        Session::attach(self.clone(), identity).await
+    }
+}
+
+impl Session {
+    async fn attach(chat: Chat, identity: &Identity) -> Result<Self, ChatError> {
+        let user = chat.admit(&identity.claims).await?;
+        let device = Arc::new(Device::new(user.id.clone(), identity.login));
+        let engine = &chat.engine;
+        if !engine.router.hub.attach(&device, engine.config.limits.sessions_per_user) {
+            return Err(ChatError::TooMany("too many connections of this user: close one first"));
+        }
+        // From here on, dropping the session undoes what was done.
+        let mut session = Self {
+            pipeline: Pipeline::new(chat.clone(), actor(&user, &device)),
+            chat,
+            user,
+            device,
+            greeting: None,
+            items: VecDeque::new(),
+            floors: Floors::default(),
+            replay: None,
+            held_until: None,
+            expires: identity.expires_at.map(instant_of),
+            answers_first: false,
+            closing: None,
+        };
+        subscribe(&session.chat, &session.user.id).await?;
+        session.greet().await?;
+        Ok(session)
+    }
+
+    async fn greet(&mut self) -> Result<(), ChatError> {
+        let page = self.chat.inbox_page(&self.user.id, None, READY_CONVERSATIONS).await?;
+        for summary in &page.data {
+            self.floors.raise(summary.conversation_id, summary.change_seq);
+        }
+        let presence = self.chat.engine.presence.seen_by(&self.user.id).await;
+        let config = self.chat.config();
+        let ready = Ready {
+            session_id: self.device.id,
+            user: self.user.clone(),
+            server_time: Timestamp::now(),
+            limits: config.limits,
+            heartbeat: config.heartbeat,
+            has_more: page.meta.has_more,
+            conversations: page.data,
+            // Who is online is worth less than being connected.
+            presence: presence.unwrap_or_default(),
+        };
+        let window = Duration::from_millis(config.resume_window_ms);
+        self.held_until = Some(Instant::now() + window);
+        let frame = ServerFrame::Ready { payload: Box::new(ready) };
+        self.greeting = Some(frame.encode().into());
+        Ok(())
+    }
+}
+
+/// Makes a user's devices be told of the user's conversations, before anything is read of them.
+async fn subscribe(chat: &Chat, user: &UserId) -> Result<(), ChatError> {
+    let engine = &chat.engine;
+    engine.router.hear_user(user).await;
+    engine.presence.arrive(user).await;
+    let users = std::slice::from_ref(user);
+    let memberships = chat.within(engine.stores.members.memberships(users)).await?;
+    let mut ids = Vec::with_capacity(memberships.len());
+    for membership in memberships {
+        let conversation = membership.conversation_id;
+        engine.router.hub.subscribe(user, conversation, membership.change_seq);
+        ids.push(conversation);
+    }
+    engine.router.open(&ids).await
+}
+
+fn actor(user: &User, device: &Device) -> Actor {
+    Actor { user_id: user.id.clone(), session_id: Some(device.id) }
+}
+
+/// The moment of the monotonic clock that a point in time falls on.
+fn instant_of(time: Timestamp) -> Instant {
+    let left = time.duration_since(Timestamp::now());
+    // A credential that lasts longer than a century does not end.
+    let left = left.max(jiff::SignedDuration::ZERO).min(jiff::SignedDuration::from_hours(900_000));
+    Instant::now() + left.unsigned_abs()
+}

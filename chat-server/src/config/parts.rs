@@ -1,0 +1,214 @@
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+
+use chat_core::PresenceScope;
+
+/// Tokens of a host (`[jwt]`).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct JwtSettings {
+    /// The secret shared with the host, at least 32 bytes. Without one, the server makes its own.
+    #[serde(serialize_with = "redacted")]
+    pub secret: Option<SecretString>,
+    /// The `iss` that tokens must have.
+    pub issuer: Option<String>,
+    /// The `aud` that tokens must have.
+    pub audience: Option<String>,
+}
+
+/// What is shown instead of a secret.
+pub(super) const REDACTED: &str = "[redacted]";
+
+fn redacted<S: Serializer>(
+    secret: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let shown = secret.as_ref().filter(|secret| !secret.expose_secret().is_empty());
+    shown.map(|_| REDACTED).serialize(serializer)
+}
+
+/// The session cookie (`[cookie]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct CookieConfig {
+    /// Whether browsers send it over TLS only. Default true; false in development.
+    pub secure: bool,
+}
+
+impl Default for CookieConfig {
+    fn default() -> Self {
+        Self { secure: true }
+    }
+}
+
+/// Accounts of the server's own (`[accounts]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct AccountsConfig {
+    /// Whether anybody may make an account. Default true.
+    pub registration: bool,
+    /// Failed logins of one account before further ones have to wait. Default 5.
+    pub login_failures: u32,
+    /// Logins and registrations of one address each minute. Default 10.
+    pub logins_per_minute: u32,
+    /// Logins that wait while others are checked. Default 256.
+    pub login_queue: usize,
+    /// Days after its last use until a session ends. Default 30.
+    pub session_days: u32,
+}
+
+impl Default for AccountsConfig {
+    fn default() -> Self {
+        Self {
+            registration: true,
+            login_failures: 5,
+            logins_per_minute: 10,
+            login_queue: 256,
+            session_days: 30,
+        }
+    }
+}
+
+/// Rooms (`[rooms]`).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct RoomsConfig {
+    /// Whether joining a public room by a name that none has makes one. Default false.
+    pub create_on_join: bool,
+}
+
+/// Presence (`[presence]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct PresenceConfig {
+    /// Whose presence a user sees: `everyone`, or of those who share a conversation (`shared`).
+    pub scope: PresenceScope,
+    /// How long a user without a connection still counts as online. Default 15,000.
+    pub grace_ms: u64,
+    /// How long after a crash its users count as online. Default 20,000.
+    pub lease_ms: u64,
+}
+
+impl Default for PresenceConfig {
+    fn default() -> Self {
+        Self { scope: PresenceScope::default(), grace_ms: 15_000, lease_ms: 20_000 }
+    }
+}
+
+/// The store (`[store]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// How long a call of the store may take. Default 5,000.
+    pub call_timeout_ms: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { call_timeout_ms: 5_000 }
+    }
+}
+
+/// The log (`[log]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// How lines are written. Default `text`.
+    pub format: LogFormat,
+    /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`. Default `info`.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), filter: "info".into() }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// Connections of any kind (`[connections]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ConnectionsConfig {
+    /// The most at a time. Default 10,000.
+    pub total: usize,
+    /// The most of one address at a time. Default 100.
+    pub per_address: usize,
+    /// Whether loopback addresses are limited as well. Default false: behind a reverse proxy on
+    /// the same machine, every user has one.
+    pub limit_loopback: bool,
+    /// The most that have not said who they are. Default 1,000.
+    pub unauthenticated: usize,
+}
+
+impl Default for ConnectionsConfig {
+    fn default() -> Self {
+        Self { total: 10_000, per_address: 100, limit_loopback: false, unauthenticated: 1_000 }
+    }
+}
+
+/// Requests (`[http]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct HttpLimits {
+    /// How long a request's head may take to arrive. Default 5,000.
+    pub header_timeout_ms: u64,
+    /// How long a request may take, from its head to its answer. Default 30,000.
+    pub request_timeout_ms: u64,
+    /// The most bytes of a request's head. Default 16 KiB.
+    pub header_bytes: usize,
+    /// The most bytes of a JSON body. Default 64 KiB.
+    pub body_bytes: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout_ms: 5_000,
+            request_timeout_ms: 30_000,
+            header_bytes: 16 * 1024,
+            body_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// WebSocket connections (`[websocket]`); what clients must know is in `[limits]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct WebSocketConfig {
+    /// How long a connection may take to say who it is. Default 5,000.
+    pub authentication_timeout_ms: u64,
+    /// The most fragments of one message. Default 64.
+    pub fragments: u32,
+    /// How long one message may take to arrive. Default 10,000.
+    pub assembly_timeout_ms: u64,
+    /// Frames a client may send each second, over time. Default 100.
+    pub frames_per_second: u32,
+    /// Frames a client may send at once. Default 200.
+    pub frame_burst: u32,
+    /// How long a client may keep a write waiting. Default 10,000.
+    pub write_timeout_ms: u64,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        Self {
+            authentication_timeout_ms: 5_000,
+            fragments: 64,
+            assembly_timeout_ms: 10_000,
+            frames_per_second: 100,
+            frame_burst: 200,
+            write_timeout_ms: 10_000,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+use std::io::Write;
+
+use chat_core::PresenceScope;
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::config::LogFormat;
+
+const SECRET: &str = "canary-canary-canary-canary-canary";
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn sources(text: &str) -> (Sources, tempfile::NamedTempFile) {
+    let file = file(text);
+    (Sources { file: Some(file.path().to_owned()), ..Sources::default() }, file)
+}
+
+fn refusal(sources: &Sources) -> String {
+    sources.load().unwrap_err().to_string()
+}
+
+#[test]
+fn each_source_is_stronger_than_the_one_before() {
+    let (mut sources, _file) = sources(
+        "listen = \"127.0.0.1:1\"\n[limits]\npage = 10\ntext_characters = 500\nframe_bytes = 9000\n",
+    );
+    let default = Config::default();
+    let config = sources.load().unwrap().config;
+    assert_eq!(config.limits.page, 10);
+    assert_eq!(config.limits.page_max, default.limits.page_max, "the rest of the table is kept");
+
+    sources.environment = variables(&[
+        ("CHAT_LIMITS__PAGE", "20"),
+        ("CHAT_LIMITS__FRAME_BYTES", "8000"),
+        ("CHAT_LISTEN", "127.0.0.1:2"),
+        ("PATH", "/bin"),
+    ]);
+    sources.command_line = variables(&[("listen", "127.0.0.1:3"), ("limits.page", "30")]);
+    let config = sources.load().unwrap().config;
+    assert_eq!(config.limits.page, 30);
+    assert_eq!(config.limits.frame_bytes, 8_000);
+    assert_eq!(config.limits.text_characters, 500);
+    assert_eq!(config.listen.port(), 3);
+}
+
+#[test]
+fn the_environment_sets_values_of_every_kind() {
+    let config = Sources {
+        environment: variables(&[
+            ("CHAT_JWT_SECRET", SECRET),
+            ("CHAT_JWT__ISSUER", "https://host.test"),
+            ("CHAT_ORIGINS", "https://a.test, http://localhost:3000,"),
+            ("CHAT_ALLOW_QUERY_TOKEN", "true"),
+            ("CHAT_PRESENCE__SCOPE", "everyone"),
+            ("CHAT_LOG__FORMAT", "json"),
+            ("CHAT_JWT__AUDIENCE", ""),
+            ("CHAT_DATA", "/srv/chat"),
+        ]),
+        ..Sources::default()
+    };
+    let config = config.load().unwrap().config;
+    assert_eq!(config.jwt.secret.unwrap().expose_secret(), SECRET);
+    assert_eq!(config.jwt.issuer.unwrap(), "https://host.test");
+    assert_eq!(config.jwt.audience, None);
+    assert_eq!(config.origins, ["https://a.test", "http://localhost:3000"]);
+    assert!(config.allow_query_token);
+    assert_eq!(config.presence.scope, PresenceScope::Everyone);
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.data, PathBuf::from("/srv/chat"));
+}
+
+#[test]
+fn a_secret_of_digits_stays_what_it_is() {
+    let digits = "12345678901234567890123456789012";
+    let sources =
+        Sources { environment: variables(&[("CHAT_JWT_SECRET", digits)]), ..Sources::default() };
+    assert_eq!(sources.load().unwrap().config.jwt.secret.unwrap().expose_secret(), digits);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_a_hint() {
+    let (sources, _file) = sources("[limits]\npages = 10\n");
+    let refusal = refusal(&sources);
+    assert!(refusal.contains("\"limits.pages\""), "{refusal}");
+    assert!(refusal.contains("did you mean limits.page?"), "{refusal}");
+    for key in ["limits", "limits.pageMax", "limits.page.max", "dev", "nonsense"] {
+        let sources = Sources { command_line: variables(&[(key, "1")]), ..Sources::default() };
+        assert!(matches!(sources.load(), Err(ConfigError::UnknownKey { .. })), "{key}");
+    }
+}
+
+#[test]
+fn unknown_variables_are_told_but_not_refused() {
+    let environment = variables(&[("CHAT_LIMTS__PAGE", "1"), ("OTHER", "1")]);
+    let loaded = Sources { environment, ..Sources::default() }.load().unwrap();
+    assert_eq!(loaded.unknown_variables, ["CHAT_LIMTS__PAGE"]);
+}
+
+#[test]
+fn refusals_name_the_key_the_value_and_what_is_allowed() {
+    for (key, value, parts) in [
+        ("limits.page", "0", vec!["limits.page is 0", "1 to 100"]),
+        ("limits.page", "-1", vec!["limits.page", "\"-1\" is not a whole number"]),
+        ("limits.page_max", "5000", vec!["limits.page_max is 5000", "1 to 1000"]),
+        ("listen", "localhost", vec!["listen", "the command line", "127.0.0.1:8080"]),
+        ("base_path", "/api/", vec!["base_path is \"/api/\"", "/api/chat"]),
+        ("base_path", "api", vec!["base_path"]),
+        ("base_path", "/", vec!["base_path"]),
+        ("base_path", "/../x", vec!["base_path"]),
+        ("base_path", "/{a}", vec!["base_path"]),
+        ("origins", "*", vec!["origins is \"*\"", "https://example.org"]),
+        ("origins", "https://a.test/path", vec!["origins"]),
+        ("cookie.secure", "yes", vec!["cookie.secure", "true or false"]),
+        ("presence.scope", "all", vec!["presence.scope", "everyone"]),
+        ("log.filter", "chat=loud", vec!["log.filter", "info,chat_ws=debug"]),
+        ("log.format", "xml", vec!["log.format", "json"]),
+        ("http.header_bytes", "100", vec!["http.header_bytes is 100", "8192 to 1048576"]),
+        ("drain_seconds", "100000", vec!["drain_seconds is 100000"]),
+    ] {
+        let sources = Sources { command_line: variables(&[(key, value)]), ..Sources::default() };
+        let refusal = refusal(&sources);
+        for part in parts {
+            assert!(refusal.contains(part), "{key}={value}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn no_refusal_shows_the_secret() {
+    let weak = "canary";
+    let sources_of = |text: &str| sources(text);
+    for text in [
+        format!("jwt.secret = \"{weak}\""),
+        format!("jwt.secret = [\"{weak}\"]"),
+        format!("jwt.secret = \"{weak}"),
+        format!("jwt.secret = {weak}"),
+        format!("[jwt]\nsecret = '''{weak}"),
+    ] {
+        let (sources, _file) = sources_of(&text);
+        let error = sources.load().unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("canary"), "{text}: {shown}");
+    }
+    let (sources, _file) = sources_of("jwt.secret = 918273645546372819");
+    assert!(!refusal(&sources).contains("918273645546372819"));
+}
+
+#[test]
+fn what_is_printed_can_be_read_again_and_hides_the_secret() {
+    let environment = variables(&[("CHAT_JWT_SECRET", SECRET), ("CHAT_ORIGINS", "https://a.test")]);
+    let config = Sources { environment, ..Sources::default() }.load().unwrap().config;
+    let printed = config.to_toml();
+    assert!(!printed.contains(SECRET) && !format!("{config:?}").contains(SECRET), "{printed}");
+    assert!(printed.contains("jwt.secret = \"[redacted]\""), "{printed}");
+    let (sources, _file) = sources(&printed.replace("jwt.secret", "# jwt.secret"));
+    assert_eq!(sources.load().unwrap().config.origins, ["https://a.test"]);
+}
+
+#[test]
+fn a_missing_or_broken_file_is_told() {
+    let sources = Sources { file: Some("/does/not/exist.toml".into()), ..Sources::default() };
+    assert!(refusal(&sources).contains("/does/not/exist.toml"));
+    let (sources, _file) = self::sources("listen = \"127.0.0.1:1\"\n\nlimits = {\n");
+    assert!(
+        matches!(sources.load(), Err(ConfigError::Syntax { line: 3.., .. })),
+        "{}",
+        refusal(&sources)
+    );
+}
+
+#[test]
+fn development_has_defaults_of_its_own() {
+    let config = Sources { dev: true, ..Sources::default() }.load().unwrap().config;
+    assert!(config.dev && !config.cookie.secure);
+    let config = Sources::default().load().unwrap().config;
+    assert!(!config.dev && config.cookie.secure);
+}

@@ -1,0 +1,146 @@
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use chat_auth::HmacKey;
+use secrecy::ExposeSecret;
+use tracing_subscriber::EnvFilter;
+
+use super::{Config, ConfigError};
+
+impl Config {
+    /// Checks that every value is one that the server can work with.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Value`] for the first that is not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_addresses()?;
+        self.validate_secret()?;
+        self.validate_times()?;
+        self.validate_sizes()
+    }
+
+    fn validate_addresses(&self) -> Result<(), ConfigError> {
+        let path = &self.base_path;
+        let segments = path.strip_prefix('/').unwrap_or_default();
+        let is_segment = |segment: &str| {
+            !segment.is_empty()
+                && segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c))
+                && segment.contains(|c: char| c != '.')
+        };
+        if !segments.split('/').all(is_segment) {
+            let allowed = "a path such as /api/chat is needed, without a slash at its end";
+            return Err(refused("base_path", format!("{path:?}"), allowed));
+        }
+        for origin in &self.origins {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            let is_host =
+                |host: &str| !host.is_empty() && !host.contains(['/', '*', ' ', '?', '#']);
+            if !host.map(|host| host.trim_end_matches('/')).is_some_and(is_host) {
+                let allowed =
+                    "an origin is written as browsers send it, such as https://example.org";
+                return Err(refused("origins", format!("{origin:?}"), allowed));
+            }
+        }
+        if self.data.as_os_str().is_empty() {
+            return Err(refused("data", "empty", "the path of a folder is needed"));
+        }
+        if let Err(error) = EnvFilter::try_new(&self.log.filter) {
+            let allowed = format!("a filter such as info,chat_ws=debug is needed: {error}");
+            return Err(refused("log.filter", format!("{:?}", self.log.filter), allowed));
+        }
+        Ok(())
+    }
+
+    fn validate_secret(&self) -> Result<(), ConfigError> {
+        let Some(secret) = &self.jwt.secret else { return Ok(()) };
+        HmacKey::new(secret.expose_secret().as_bytes()).map(drop).map_err(|weak| {
+            let value = format!("a text of {} bytes", weak.actual);
+            let allowed = format!(
+                "at least {} are needed; `openssl rand -base64 32` makes a good one",
+                HmacKey::MIN_BYTES
+            );
+            refused("jwt.secret", value, allowed)
+        })
+    }
+
+    fn validate_times(&self) -> Result<(), ConfigError> {
+        const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+        let (limits, heartbeat, websocket) = (&self.limits, &self.heartbeat, &self.websocket);
+        for (key, value, allowed) in [
+            ("drain_seconds", self.drain_seconds, 0..=3_600),
+            ("presence.grace_ms", self.presence.grace_ms, 0..=DAY_MS),
+            ("presence.lease_ms", self.presence.lease_ms, 1_000..=DAY_MS),
+            ("store.call_timeout_ms", self.store.call_timeout_ms, 10..=600_000),
+            ("http.header_timeout_ms", self.http.header_timeout_ms, 10..=600_000),
+            ("http.request_timeout_ms", self.http.request_timeout_ms, 10..=600_000),
+            ("heartbeat.ping_interval_ms", heartbeat.ping_interval_ms, 100..=DAY_MS),
+            ("heartbeat.pong_timeout_ms", heartbeat.pong_timeout_ms, 100..=DAY_MS),
+            ("limits.typing_resend_ms", limits.typing_resend_ms, 100..=limits.typing_expiry_ms),
+            ("limits.typing_expiry_ms", limits.typing_expiry_ms, 100..=600_000),
+            (
+                "websocket.authentication_timeout_ms",
+                websocket.authentication_timeout_ms,
+                100..=600_000,
+            ),
+            ("websocket.assembly_timeout_ms", websocket.assembly_timeout_ms, 100..=600_000),
+            ("websocket.write_timeout_ms", websocket.write_timeout_ms, 100..=600_000),
+        ] {
+            within(key, value, &allowed)?;
+        }
+        within("accounts.session_days", self.accounts.session_days, &(1..=3_650))
+    }
+
+    fn validate_sizes(&self) -> Result<(), ConfigError> {
+        let (limits, connections, accounts) = (&self.limits, &self.connections, &self.accounts);
+        const MIB: usize = 1024 * 1024;
+        for (key, value, allowed) in [
+            ("limits.text_characters", limits.text_characters, 1..=100_000),
+            ("limits.frame_bytes", limits.frame_bytes, 1_024..=16 * MIB),
+            ("limits.page", limits.page, 1..=limits.page_max),
+            ("limits.page_max", limits.page_max, 1..=1_000),
+            ("limits.sessions_per_user", limits.sessions_per_user, 1..=10_000),
+            ("limits.memberships_per_user", limits.memberships_per_user, 1..=1_000_000),
+            ("limits.receipt_members", limits.receipt_members, 0..=100_000),
+            ("limits.presence_members", limits.presence_members, 0..=1_000_000),
+            ("limits.resume_changes", limits.resume_changes, 1..=100_000),
+            ("connections.total", connections.total, 1..=10_000_000),
+            ("connections.per_address", connections.per_address, 1..=10_000_000),
+            ("connections.unauthenticated", connections.unauthenticated, 1..=10_000_000),
+            ("http.header_bytes", self.http.header_bytes, 8 * 1024..=MIB),
+            ("http.body_bytes", self.http.body_bytes, 1_024..=16 * MIB),
+            ("accounts.login_queue", accounts.login_queue, 0..=100_000),
+        ] {
+            within(key, value, &allowed)?;
+        }
+        for (key, value) in [
+            ("limits.messages_per_second", limits.messages_per_second),
+            ("limits.message_burst", limits.message_burst),
+            ("limits.conversations_per_minute", limits.conversations_per_minute),
+            ("websocket.fragments", self.websocket.fragments),
+            ("websocket.frames_per_second", self.websocket.frames_per_second),
+            ("websocket.frame_burst", self.websocket.frame_burst),
+            ("accounts.login_failures", accounts.login_failures),
+            ("accounts.logins_per_minute", accounts.logins_per_minute),
+        ] {
+            within(key, value, &(1..=1_000_000))?;
+        }
+        Ok(())
+    }
+}
+
+fn within<T: Display + PartialOrd + Copy>(
+    key: &'static str,
+    value: T,
+    allowed: &RangeInclusive<T>,
+) -> Result<(), ConfigError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let allowed = format!("{} to {} is allowed", allowed.start(), allowed.end());
+    Err(refused(key, value.to_string(), allowed))
+}
+
+fn refused(key: &'static str, value: impl Into<String>, allowed: impl Into<String>) -> ConfigError {
+    ConfigError::Value { key, value: value.into(), allowed: allowed.into() }
+}

@@ -1,0 +1,131 @@
+//! Two users to try the server with, in development.
+
+use chat_core::auth::{AccountError, Accounts, ClientDetails, Registration};
+use chat_core::proto::{
+    ConversationTarget, CreateRoom, DisplayName, PeerTarget, RoomName, TextError, UserId, Username,
+};
+use chat_core::store::{AccountStore, StoreError};
+use chat_core::{Actor, ChatError};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::Engine;
+
+/// An account that is there in development.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DemoLogin {
+    pub(crate) username: &'static str,
+    pub(crate) password: &'static str,
+    display_name: &'static str,
+}
+
+/// The accounts. Their names are unlikely to be wanted by anybody else.
+pub(crate) const LOGINS: [DemoLogin; 2] = [
+    DemoLogin { username: "demo-ada", password: "demo-ada-1815", display_name: "Ada (demo)" },
+    DemoLogin { username: "demo-ben", password: "demo-ben-1906", display_name: "Ben (demo)" },
+];
+
+const ROOM: &str = "lobby";
+
+/// Why the demo accounts could not be looked after.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DemoError {
+    /// An account.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// A conversation.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// A name.
+    #[error(transparent)]
+    Text(#[from] TextError),
+}
+
+impl From<StoreError> for DemoError {
+    fn from(error: StoreError) -> Self {
+        Self::Account(error.into())
+    }
+}
+
+/// Makes what is missing: the accounts with their passwords, their direct conversation, and a room.
+pub(crate) async fn prepare(engine: &Engine) -> Result<(), DemoError> {
+    let mut users = Vec::with_capacity(LOGINS.len());
+    for login in LOGINS {
+        users.push(login.prepare(engine).await?);
+    }
+    let [ada, ben] = users.try_into().unwrap_or_else(|_| unreachable!("there are two"));
+    let actor = Actor::user(ada);
+    let peer = PeerTarget { user_id: Some(ben.clone()), username: None };
+    engine.chat.open_direct(&actor, &peer).await?;
+    let name = RoomName::parse(ROOM)?;
+    let room = ConversationTarget { conversation_id: None, name: Some(name.clone()) };
+    match engine.chat.join_room(&actor, &room).await {
+        Err(ChatError::NotFound) => {
+            let room = CreateRoom { kind: None, name, visibility: None, topic: None };
+            engine.chat.create_room(&actor, room).await?;
+        }
+        joined => drop(joined?),
+    }
+    engine.chat.join_room(&Actor::user(ben), &room).await?;
+    Ok(())
+}
+
+/// Takes the printed passwords away, should the accounts be there: a data folder that was used in
+/// development may be used in earnest afterwards.
+pub(crate) async fn retire(engine: &Engine) -> Result<(), DemoError> {
+    for login in LOGINS {
+        let Some(user) = login.user(engine).await? else { continue };
+        if login.opens(engine).await? {
+            let random = format!("{}{}", Uuid::new_v4(), Uuid::new_v4());
+            engine.accounts.reset_password(&user, &random.into()).await?;
+            tracing::info!(
+                account = login.username,
+                "the password of a demo account was taken away"
+            );
+        }
+    }
+    Ok(())
+}
+
+impl DemoLogin {
+    fn secret(self) -> SecretString {
+        self.password.to_owned().into()
+    }
+
+    async fn user(self, engine: &Engine) -> Result<Option<UserId>, DemoError> {
+        let key = Username::parse(self.username)?.key();
+        let account = engine.store.account_by_name(&key).await?;
+        Ok(account.map(|account| account.user.id))
+    }
+
+    /// Whether the printed password is the account's. Leaves no session behind.
+    async fn opens(self, engine: &Engine) -> Result<bool, DemoError> {
+        let client = ClientDetails::default();
+        match engine.accounts.login(self.username.into(), self.secret(), client).await {
+            Ok(login) => {
+                engine.accounts.end_session(&login.user.id, login.session.id).await?;
+                Ok(true)
+            }
+            Err(AccountError::InvalidCredentials) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn prepare(self, engine: &Engine) -> Result<UserId, DemoError> {
+        if let Some(user) = self.user(engine).await? {
+            if !self.opens(engine).await? {
+                engine.accounts.reset_password(&user, &self.secret()).await?;
+            }
+            return Ok(user);
+        }
+        let registration = Registration {
+            username: Username::parse(self.username)?,
+            password: self.secret(),
+            display_name: Some(DisplayName::parse(self.display_name)?),
+        };
+        let login = engine.accounts.register(registration, ClientDetails::default()).await?;
+        engine.accounts.end_session(&login.user.id, login.session.id).await?;
+        Ok(login.user.id)
+    }
+}

@@ -1,0 +1,60 @@
+//! All paths of the server.
+
+mod catch_panic;
+mod dev_token;
+mod page;
+mod problem;
+mod request_log;
+mod time_limit;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use chat_core::auth::OriginPolicy;
+use chat_http::{HttpConfig, SessionCookie};
+use chat_ws::WsEndpoint;
+use serde_json::json;
+
+use crate::Engine;
+use crate::config::Config;
+
+/// Everything that the server answers: health, the API, WebSockets, the page, and in development
+/// tokens for the asking.
+pub(crate) fn router(engine: &Engine, ws: WsEndpoint, config: &Config) -> Router {
+    let base = config.base_path.as_str();
+    let api = HttpConfig {
+        accounts: Some(engine.accounts.clone()),
+        origins: OriginPolicy::new(config.origins.clone()),
+        session_cookie: session_cookie(config),
+        registration: config.accounts.registration,
+        json_body_bytes: config.http.body_bytes,
+        ..HttpConfig::new(engine.authenticator.clone())
+    };
+    let mut router = Router::new()
+        .route("/healthz", get(async || Json(json!({"status": "ok"}))))
+        .route(
+            &format!("{base}/ws"),
+            any(async move |request: Request| ws.handle(request).await.map(Body::new)),
+        )
+        .nest(base, chat_http::router(engine.chat.clone(), api))
+        .fallback(page::show)
+        .method_not_allowed_fallback(problem::method_not_allowed);
+    if config.dev {
+        router = router.merge(dev_token::route(Arc::clone(&engine.issuer)));
+    }
+    let limit = Duration::from_millis(config.http.request_timeout_ms);
+    router
+        .layer(from_fn(catch_panic::catch_panic))
+        .layer(from_fn_with_state(limit, time_limit::limit_time))
+        .layer(from_fn(request_log::log_request))
+}
+
+/// How browsers keep the token of a login.
+pub(crate) fn session_cookie(config: &Config) -> SessionCookie {
+    if config.cookie.secure { SessionCookie::Secure } else { SessionCookie::Plain }
+}

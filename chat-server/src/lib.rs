@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod assets;
+mod banner;
+pub mod commands;
+pub mod config;
+mod data;
+mod demo;
+mod engine;
+mod http;
+mod server;
+pub mod telemetry;
+
+pub use data::{DataError, DataFolder};
+pub use engine::{Engine, EngineError};
+pub use server::{Server, StartError};

@@ -1,0 +1,95 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::backoff::Backoff;
+use super::capacity::{Capacity, Full};
+use super::connection::{self, ConnectionSettings};
+use super::guarded::GuardedStream;
+
+/// Takes connections and has each served by a task.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    pub(super) router: Router,
+    pub(super) settings: ConnectionSettings,
+    pub(super) capacity: Arc<Capacity>,
+    /// The tasks.
+    pub(super) connections: TaskTracker,
+    /// Connections end after the request at hand.
+    pub(super) stop: CancellationToken,
+    /// Connections end now.
+    pub(super) cut: CancellationToken,
+}
+
+/// The answer to a connection for which there is no place.
+const FULL_SERVER: &str = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n";
+
+/// The answer to an address that has as many connections as allowed.
+const FULL_ADDRESS: &str = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n";
+
+impl Acceptor {
+    /// Takes connections for ever. Whatever goes wrong passes or is one connection's own matter,
+    /// so it waits a little and goes on: above all when the process has no file descriptor left.
+    pub(super) async fn accept_from(&self, listener: &TcpListener) {
+        let mut backoff = Backoff::default();
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    backoff.reset();
+                    self.admit(stream, peer);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    let wait = backoff.next();
+                    tracing::warn!(%error, ?wait, "connections cannot be accepted for a moment");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let peer = peer.ip();
+        let place = match self.capacity.take(peer) {
+            Ok(place) => place,
+            Err(full) => {
+                tracing::debug!(?full, "a connection was turned away");
+                let answer = match full {
+                    Full::Server => FULL_SERVER,
+                    Full::Address => FULL_ADDRESS,
+                };
+                // A new connection has room for it; if not, closing says as much.
+                let _ = stream.try_write(answer.as_bytes());
+                return;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was gone before it was served");
+            return;
+        }
+        self.connections.spawn(connection::serve(
+            GuardedStream::new(stream, place),
+            peer,
+            self.router.clone(),
+            self.settings,
+            self.stop.clone(),
+            self.cut.clone(),
+        ));
+    }
+}
+
+/// Whether the error is about the connection that would have been accepted (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

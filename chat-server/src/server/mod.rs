@@ -1,0 +1,148 @@
+//! The network: listen, accept, serve, drain.
+
+mod accept;
+mod backoff;
+mod capacity;
+mod connection;
+mod error;
+mod guarded;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::auth::{OriginPolicy, PLAIN_SESSION_COOKIE, SECURE_SESSION_COOKIE};
+use chat_ws::{ConnectionConfig, WsConfig, WsEndpoint};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::accept::Acceptor;
+use self::capacity::Capacity;
+use self::connection::ConnectionSettings;
+pub use self::error::StartError;
+use crate::config::Config;
+use crate::{Engine, demo, http};
+
+/// How often expired sessions are removed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// A server that listens, and answers once it runs.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    engine: Engine,
+    ws: WsEndpoint,
+    acceptor: Acceptor,
+    drain: Duration,
+}
+
+impl Server {
+    /// Takes the address and opens the data folder. Connections wait until [`Server::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        config.validate()?;
+        if config.dev && !config.dev_allow_remote && !config.listen.ip().is_loopback() {
+            return Err(StartError::RemoteDevelopment(config.listen));
+        }
+        let listen = |source| StartError::listen(config.listen, source);
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let local_addr = listener.local_addr().map_err(listen)?;
+        let engine = Engine::open(&config).await?;
+        if config.dev {
+            demo::prepare(&engine).await.map_err(StartError::Demo)?;
+        } else {
+            demo::retire(&engine).await.map_err(StartError::Demo)?;
+        }
+        let authenticator = engine.authenticator.clone();
+        let ws = WsEndpoint::new(engine.chat.clone(), authenticator, ws_config(&config));
+        let acceptor = Acceptor {
+            router: http::router(&engine, ws.clone(), &config),
+            settings: ConnectionSettings {
+                header_timeout: Duration::from_millis(config.http.header_timeout_ms),
+                header_bytes: config.http.header_bytes,
+            },
+            capacity: Arc::new(Capacity::new(&config.connections)),
+            connections: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        };
+        let drain = Duration::from_secs(config.drain_seconds);
+        Ok(Self { listener, local_addr, engine, ws, acceptor, drain })
+    }
+
+    /// The address that clients connect to, with the real port where port 0 was asked for.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves until `shutdown` is ready. Then it takes no more connections, asks devices to come
+    /// back later, waits for what is going on, at most as long as configured, and closes the store.
+    ///
+    /// Dropping this future instead ends everything at once; what was acknowledged is stored.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let Self { listener, engine, ws, acceptor, drain, .. } = self;
+        tokio::select! {
+            () = shutdown => {}
+            () = acceptor.accept_from(&listener) => {}
+            () = sweep(&engine) => {}
+        }
+        drop(listener);
+        tracing::info!(connections = ws.connections(), "stopping: no more connections are taken");
+        engine.chat.drain(drain);
+        acceptor.stop.cancel();
+        acceptor.connections.close();
+        let requests = async {
+            if timeout(drain, acceptor.connections.wait()).await.is_err() {
+                tracing::warn!(connections = acceptor.connections.len(), "requests are cut off");
+                acceptor.cut.cancel();
+                acceptor.connections.wait().await;
+            }
+        };
+        tokio::join!(requests, ws.shutdown(drain));
+        engine.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// Removes expired sessions now and then, for ever.
+async fn sweep(engine: &Engine) {
+    let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        interval.tick().await;
+        match engine.accounts.remove_expired_sessions().await {
+            Ok(0) => {}
+            Ok(sessions) => tracing::info!(sessions, "expired sessions were removed"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "expired sessions could not be removed");
+            }
+        }
+    }
+}
+
+fn ws_config(config: &Config) -> WsConfig {
+    let cookie = if config.cookie.secure { SECURE_SESSION_COOKIE } else { PLAIN_SESSION_COOKIE };
+    WsConfig {
+        origins: OriginPolicy::new(config.origins.clone()),
+        session_cookie: cookie.into(),
+        allow_query_token: config.allow_query_token,
+        authentication_timeout: Duration::from_millis(config.websocket.authentication_timeout_ms),
+        unauthenticated_connections: config.connections.unauthenticated,
+        connection: ConnectionConfig {
+            fragments: config.websocket.fragments,
+            assembly_timeout: Duration::from_millis(config.websocket.assembly_timeout_ms),
+            frames_per_second: config.websocket.frames_per_second,
+            frame_burst: config.websocket.frame_burst,
+            write_timeout: Duration::from_millis(config.websocket.write_timeout_ms),
+            ..ConnectionConfig::default()
+        },
+    }
+}

@@ -1,0 +1,138 @@
+//! What the server answers beside the API.
+
+use crate::support::TestServer;
+
+#[tokio::test]
+async fn health_is_told() {
+    let server = TestServer::start(|_| {}).await;
+    let answer = server.get("/healthz").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json(), serde_json::json!({"status": "ok"}));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems_with_a_code() {
+    let server = TestServer::start(|_| {}).await;
+    for (head, status, code) in [
+        ("GET /nothing HTTP/1.1", 404, "not_found"),
+        ("GET /../Cargo.toml HTTP/1.1", 404, "not_found"),
+        ("GET /api/chat/nothing HTTP/1.1", 404, "not_found"),
+        ("POST / HTTP/1.1", 404, "not_found"),
+        ("DELETE /healthz HTTP/1.1", 405, "method_not_allowed"),
+        ("GET /api/chat/conversations HTTP/1.1", 401, "unauthenticated"),
+        ("DELETE /api/chat/rooms HTTP/1.1", 405, "method_not_allowed"),
+    ] {
+        let answer = server.request(&format!("{head}\r\nx-request-id: test-1"), "").await;
+        assert_eq!(answer.status, status, "{head}");
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{head}");
+        assert_eq!(answer.header("x-request-id"), "test-1", "{head}");
+        let problem = answer.json();
+        assert_eq!((&problem["code"], &problem["requestId"]), (&code.into(), &"test-1".into()));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_comes_with_its_policy_and_is_not_sent_twice() {
+    let server = TestServer::start(|_| {}).await;
+    let page = server.get("/").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.body.starts_with(b"<!doctype html>"));
+    let policy = page.header("content-security-policy");
+    for part in [
+        "default-src 'none'",
+        "script-src 'self';",
+        "style-src 'self';",
+        "connect-src 'self' ws://chat.test wss://chat.test;",
+        "img-src 'self' data:",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+    ] {
+        assert!(policy.contains(part), "{part} is missing: {policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    assert_eq!(page.header("referrer-policy"), "no-referrer");
+    assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
+    assert_eq!(page.header("cache-control"), "no-cache");
+
+    let known = format!("GET / HTTP/1.1\r\nif-none-match: {}", page.header("etag"));
+    let again = server.request(&known, "").await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+
+    let script = server.get("/app.js").await;
+    assert_eq!(script.status, 200);
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+    assert!(!script.header("content-security-policy").is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn development_hands_out_tokens_that_the_api_accepts() {
+    let server = TestServer::start(|_| {}).await;
+    let answer = server.post("/dev/token", "{\"userId\": \"u-1\", \"username\": \"ada\"}").await;
+    assert_eq!(answer.status, 200);
+    let token = answer.json()["token"].as_str().unwrap().to_owned();
+    let head = format!("GET /api/chat/auth/me HTTP/1.1\r\nauthorization: Bearer {token}");
+    let me = server.request(&head, "").await;
+    assert_eq!(me.status, 200, "{me:?}");
+    assert!(me.json().to_string().contains("\"u-1\""), "{me:?}");
+
+    for (body, status, code) in [
+        ("{\"userId\": \"a b\"}", 422, "invalid_payload"),
+        ("{}", 422, "invalid_payload"),
+        ("nonsense", 400, "malformed_json"),
+        (&"x".repeat(5_000), 413, "payload_too_large"),
+    ] {
+        let refused = server.post("/dev/token", body).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (status, &code.into()));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_development_there_are_no_tokens_and_no_demo_logins() {
+    let demo = "{\"username\": \"demo-ada\", \"password\": \"demo-ada-1815\"}";
+    let server = TestServer::start(|_| {}).await;
+    assert_eq!(server.post("/api/chat/auth/login", demo).await.status, 200);
+    let data = server.stop().await;
+
+    let server = TestServer::start_on(data, |config| config.dev = false).await;
+    let answer = server.post("/dev/token", "{\"userId\": \"u-1\"}").await;
+    assert_eq!((answer.status, &answer.json()["code"]), (404, &"not_found".into()));
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    let login = server.post("/api/chat/auth/login", demo).await;
+    assert_eq!((login.status, &login.json()["code"]), (401, &"invalid_credentials".into()));
+    let data = server.stop().await;
+
+    let server = TestServer::start_on(data, |_| {}).await;
+    assert_eq!(server.post("/api/chat/auth/login", demo).await.status, 200, "and back again");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_api_moves_with_its_base_path() {
+    let server = TestServer::start(|config| config.base_path = "/talk".into()).await;
+    assert_eq!(server.get("/talk/conversations").await.status, 401);
+    assert_eq!(server.get("/api/chat/conversations").await.status, 404);
+    assert_eq!(server.get("/talk/ws").await.status, 426);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn cookies_need_tls_outside_development() {
+    let register = "{\"username\": \"ada\", \"password\": \"correct horse\"}";
+    for (secure, name) in [(false, "sid="), (true, "__Host-sid=")] {
+        let server = TestServer::start(|config| config.cookie.secure = secure).await;
+        let answer = server.post("/api/chat/auth/register", register).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let cookie = answer.header("set-cookie");
+        assert!(cookie.starts_with(name), "{cookie}");
+        assert_eq!(cookie.contains("Secure"), secure, "{cookie}");
+        server.stop().await;
+    }
+}

@@ -1,0 +1,104 @@
+/** What the page knows. No DOM and no network: frames in, state out. */
+// 128 random bits: `crypto.randomUUID` is missing where a page comes over plain HTTP.
+const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+const newest = (c) => Date.parse(c.lastActivityAt);
+
+export class State {
+  limits = {}; hasMore = false; users = new Map(); presence = new Map(); conversations = new Map();
+  constructor(me) {
+    this.me = me;
+    /** Sends that are not acknowledged, in order: `{clientId, conversationId, content, createdAt, failed}`. */
+    this.outbox = JSON.parse(sessionStorage.getItem(`outbox ${me.id}`)) ?? [];
+  }
+  list() { return [...this.conversations.values()].sort((a, b) => newest(b) - newest(a)); }
+  title(c) { return c.peer?.displayName ?? c.name; }
+  unread() { return this.list().reduce((sum, c) => sum + c.unread, 0); }
+  here(online) { this.presence = new Map(online.map(({ userId, status }) => [userId, status])); }
+  /** Takes the greeting; returns from which change of which conversation to resume. */
+  ready({ user, limits, conversations, hasMore, presence }) {
+    Object.assign(this, { me: user, limits, hasMore });
+    this.here(presence);
+    for (const c of this.conversations.values()) c.typing.clear();
+    this.takeAll(conversations, !hasMore);
+    return Object.fromEntries(this.list().filter((c) => c.loaded).map((c) => [c.id, c.cursor]));
+  }
+  takeAll(summaries, whole) {
+    summaries.forEach((summary) => this.take(summary));
+    const ids = new Set(summaries.map(({ id }) => id));
+    for (const id of this.conversations.keys()) if (whole && !ids.has(id)) this.conversations.delete(id);
+  }
+  /** Takes a summary. Its unread count includes all up to `counted`, of which events may still be on their way. */
+  take(summary) {
+    if (summary.peer) this.users.set(summary.peer.id, summary.peer);
+    const known = this.conversations.get(summary.id);
+    if (known && summary.changeSeq < known.changeSeq) return;
+    const c = Object.assign(known ?? this.reset({ typing: new Map() }), summary, { counted: summary.lastSeq });
+    if (!c.loaded && !c.loading) c.cursor = summary.changeSeq;
+    this.conversations.set(c.id, c);
+  }
+  /** Drops what was loaded, as when too much was missed to replay it. */
+  reset(c) {
+    return Object.assign(c, { messages: [], loaded: false, loading: false, older: null, cursor: c.changeSeq });
+  }
+  /** Takes a page of messages, each once, whatever came in between. */
+  page(c, { data, meta }) {
+    data.forEach((message) => this.#insert(c, message));
+    Object.assign(c, { loaded: true, loading: false, older: meta.nextCursor });
+  }
+  #insert(c, message) {
+    const at = c.messages.findLastIndex((m) => m.seq <= message.seq);
+    if (c.messages[at]?.seq !== message.seq) c.messages.splice(at + 1, 0, message);
+  }
+  /** Takes an event; returns the message if it is a new one of somebody else, or "unknown" for an unknown place. */
+  event({ type, payload }) {
+    const c = this.conversations.get(payload.conversationId), { userId, seq } = payload;
+    if (payload.changeSeq) return c ? this.#change(c, payload) : "unknown";
+    if (type === "conversation.created") this.take(payload.conversation);
+    else if (type === "presence.changed") {
+      this.presence.set(userId, payload.status);
+      if (this.users.has(userId)) Object.assign(this.users.get(userId), payload);
+    } else if (type === "typing.started") c?.typing.set(userId, Date.now());
+    else if (type === "typing.stopped") c?.typing.delete(userId);
+    else if (type.startsWith("receipt.") && c && userId === c.peer?.id) {
+      c.peerDeliveredSeq = Math.max(c.peerDeliveredSeq, seq);
+      if (type === "receipt.read") c.peerReadSeq = Math.max(c.peerReadSeq, seq);
+    } else if (type === "unread.changed" && payload.readSeq >= c?.readSeq) {
+      Object.assign(c, { readSeq: payload.readSeq, unread: payload.unread });
+    }
+    return null;
+  }
+  #change(c, { changeSeq, message, member }) {
+    if (changeSeq <= c.cursor) return null;
+    const own = (message?.senderId ?? member.userId) === this.me.id;
+    Object.assign(c, { cursor: changeSeq, changeSeq: Math.max(c.changeSeq, changeSeq) });
+    if (message) {
+      const news = !own && message.seq > c.counted;
+      this.arrived(message);
+      if (news) Object.assign(c, { counted: message.seq, unread: Math.min(100, c.unread + 1) });
+      return news && message;
+    }
+    this.users.set(member.userId, member.user);
+    if (!own) c.memberCount += member.state === "joined" ? 1 : -1;
+    else if (member.state === "left") this.conversations.delete(c.id);
+    return null;
+  }
+  /** Takes a message, from an event or from the answer to a send; the other of the two then changes nothing. */
+  arrived(message) {
+    const c = this.conversations.get(message.conversationId);
+    if (message.senderId === this.me.id) this.settle(message.clientId);
+    if (!c) return;
+    if (c.loaded || c.loading) this.#insert(c, message);
+    c.typing.delete(message.senderId);
+    if (message.seq <= c.lastSeq) return;
+    Object.assign(c, { lastSeq: message.seq, preview: message, lastActivityAt: message.createdAt });
+  }
+  /** Keeps a message to be sent, over a reload of the page too; its client id makes sending it again safe. */
+  compose(conversationId, content) {
+    this.#keep([...this.outbox, { clientId: newId(), conversationId, content, createdAt: new Date().toISOString() }]);
+  }
+  settle(clientId) { this.#keep(this.outbox.filter((sent) => sent.clientId !== clientId)); }
+  #keep(outbox) {
+    this.outbox = outbox;
+    sessionStorage.setItem(`outbox ${this.me.id}`, JSON.stringify(outbox));
+  }
+}
