@@ -20,9 +20,9 @@ test: check-tools ## everything that CI checks, in its order
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
-	sh scripts/floors.sh
 	cargo test --locked --workspace --all-features --all-targets
 	cargo test --locked --workspace --all-features --doc
+	sh scripts/floors.sh
 
 fmt: check-tools ## format all code
 	cargo fmt --all

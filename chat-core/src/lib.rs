@@ -45,8 +45,8 @@
 //!
 //! # What to bring
 //!
-//! * A [store](crate::store): `chat-store` has one on SQLite; [`MemoryStore`] is the smallest.
-//! * A [broker](crate::broker), for several nodes over one store.
+//! * A [store]: `chat-store` has one on SQLite; [`MemoryStore`] is the smallest.
+//! * A [broker], for several nodes over one store.
 //! * An [authenticator](crate::auth), for transports to ask.
 //! * A transport: `chat-ws` and `chat-http`, or your own around [`Session`].
 //!

@@ -270,13 +270,45 @@ async fn presence_has_one_status_for_all_tabs_and_a_grace_time() {
     let back = Device::attach(&chat, "bo").await;
     tokio::time::advance(std::time::Duration::from_secs(60)).await;
     let told = ada.everything().await;
-    assert!(told.iter().all(|f| f["type"] != "presence.changed"), "no flicker: {told:?}");
+    assert!(told.iter().all(|f| f["payload"]["status"] != "offline"), "no flicker: {told:?}");
     drop(back);
-    let gone = ada.event("presence.changed").await;
-    assert_eq!((&gone["userId"], &gone["status"]), (&json!("bo"), &json!("offline")));
+    let mut gone = ada.wait_for(|frame| frame["payload"]["status"] == "offline").await;
+    let gone = gone["payload"].take();
+    assert_eq!(gone["userId"], "bo");
     assert!(gone["lastSeenAt"].is_string());
     let _back = Device::attach(&chat, "bo").await;
     assert_eq!(ada.event("presence.changed").await["status"], "online");
+}
+
+#[tokio::test]
+async fn people_who_meet_learn_that_the_other_is_here() {
+    let chat = chat();
+    let mut ada = Device::attach(&chat, "ada").await;
+    let mut bo = Device::attach(&chat, "bo").await;
+    assert_eq!(ada.ready["presence"], json!([]));
+    ada.opens("bo").await;
+    assert_eq!(ada.event("presence.changed").await, json!({"userId": "bo", "status": "online"}));
+    assert_eq!(bo.event("presence.changed").await, json!({"userId": "ada", "status": "online"}));
+
+    let room = ada.creates("general").await;
+    let mut cy = Device::attach(&chat, "cy").await;
+    cy.joins(room).await;
+    assert_eq!(cy.event("presence.changed").await["userId"], "ada");
+    ada.wait_for(|f| f["type"] == "presence.changed" && f["payload"]["userId"] == "cy").await;
+}
+
+#[tokio::test]
+async fn a_conversation_that_appears_is_told_from_its_beginning() {
+    let chat = chat();
+    let mut ada = Device::attach(&chat, "ada").await;
+    let mut bo = Device::attach(&chat, "bo").await;
+    let place = ada.opens("bo").await;
+    ada.sends(place, "at once").await;
+    let created = bo.event("conversation.created").await;
+    let summary = &created["conversation"];
+    assert_eq!((&summary["unread"], &summary["lastSeq"]), (&json!(0), &json!(0)));
+    let seen = bo.sees("at once").await;
+    assert!(seen["changeSeq"].as_u64() > summary["changeSeq"].as_u64());
 }
 
 #[tokio::test]

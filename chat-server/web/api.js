@@ -60,7 +60,7 @@ export class Connection {
       this.#heartbeat = payload.heartbeat;
       const resumed = (reply) => { this.#attempt = 0; this.#on.status("online", ""); this.#on.resumed(reply); };
       this.request("session.resume", { cursors: this.#on.ready(payload) })
-        .then(resumed, (error) => error.code !== "unreachable" && this.#lost(4003));
+        .then(resumed, (error) => error.code !== "unreachable" && this.#lost(4004));
     } else if (type === "session.draining") {
       const [from, to] = payload.reconnectAfterMs;
       this.#returnAt = Date.now() + from + Math.random() * (to - from);
@@ -77,10 +77,11 @@ export class Connection {
   }
   #lost(code, reason) {
     this.close();
-    if (code >= 4500 && code < 5000) return this.#on.ended(reason);
+    const ended = code >= 4500 && code < 5000;
+    this.#on.status("offline", ended ? "" : "Connection lost. Reconnecting…");
+    if (ended) return this.#on.ended(reason);
     const wait = Math.max(Math.random() * Math.min(30_000, 500 * 2 ** this.#attempt++), this.#returnAt - Date.now());
     this.#returnAt = 0;
-    this.#on.status("offline", "Connection lost. Reconnecting…");
     // A refused handshake does not tell a page why, so the page first asks whether it is still logged in.
     const refused = ({ status }) => this.#lost(status === 401 ? 4501 : 1006);
     this.#timer = setTimeout(() => rest("GET", "/auth/me").then(() => this.connect(), refused), wait);

@@ -35,7 +35,7 @@ function arrange(parent, rows) {
   if (focused) [...nodes].find((node) => node.dataset.key === focused)?.querySelector("button")?.focus();
 }
 function avatar(name, status) {
-  const letters = name.split(/\s+/u).slice(0, 2).map((word) => [...word][0]).join("").toUpperCase();
+  const letters = name.match(/(?<![\p{L}\p{N}])[\p{L}\p{N}]/gu)?.slice(0, 2).join("").toUpperCase() ?? "?";
   const face = h("span", { class: "avatar", "aria-hidden": "true" }, letters, status && h("i", { class: status }));
   face.style.setProperty("--hue", [...name].reduce((hue, c) => (hue * 31 + c.codePointAt(0)) % 360, 7));
   return face;

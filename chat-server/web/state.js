@@ -2,7 +2,6 @@
 // 128 random bits: `crypto.randomUUID` is missing where a page comes over plain HTTP.
 const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 const newest = (c) => Date.parse(c.lastActivityAt);
-
 export class State {
   limits = {}; hasMore = false; users = new Map(); presence = new Map(); conversations = new Map();
   constructor(me) {

@@ -62,7 +62,7 @@ async fn expire_typing(typing: Arc<Mutex<TypingTable>>, router: Arc<Router>) {
         let expired = lock(&typing).expire(now);
         for (conversation_id, user_id) in expired {
             let event = SignalEvent::TypingStopped { conversation_id, user_id: user_id.clone() };
-            router.signal(conversation_id, &user_id, event);
+            router.signal(conversation_id, &user_id, &event);
         }
     }
 }

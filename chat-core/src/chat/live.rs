@@ -17,7 +17,7 @@ impl Chat {
         if lock(&self.engine.typing).start(id, &actor.user_id, Instant::now()) {
             let (conversation_id, user_id) = (id, actor.user_id.clone());
             let event = SignalEvent::TypingStarted { conversation_id, user_id };
-            self.engine.router.signal(id, &actor.user_id, event);
+            self.engine.router.signal(id, &actor.user_id, &event);
         }
         Ok(())
     }
@@ -37,7 +37,7 @@ impl Chat {
 
     pub(super) fn tell_typing_stopped(&self, conversation_id: ConversationId, user: &UserId) {
         let event = SignalEvent::TypingStopped { conversation_id, user_id: user.clone() };
-        self.engine.router.signal(conversation_id, user, event);
+        self.engine.router.signal(conversation_id, user, &event);
     }
 
     /// Sets how the actor is shown while online.

@@ -30,7 +30,7 @@ use crate::appender::Appender;
 use crate::broker::Subject;
 use crate::config::ChatConfig;
 use crate::error::ChatError;
-use crate::hub::{Class, Delivery, Item};
+use crate::hub::{Delivery, Item};
 use crate::limit::RateLimiter;
 use crate::presence::Presence;
 use crate::router::{Router, RouterNotice};
@@ -103,7 +103,7 @@ impl Chat {
         self.engine.draining.store(true, Ordering::Release);
         let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
         let event = SignalEvent::SessionDraining { reconnect_after_ms: [0, window] };
-        let delivery = Delivery::single(&event.into(), None, Class::Durable);
+        let delivery = Delivery::signal(&event, None);
         self.engine.router.hub.for_each_device(|device| {
             device.outbox.offer(Item::Delivery(delivery.clone()));
             device.outbox.end(CloseCode::Draining);

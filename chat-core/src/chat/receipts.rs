@@ -76,7 +76,7 @@ impl Chat {
         // Read rather than remembered: a receipt is seldom, and its members change.
         match self.within(self.engine.stores.conversations.conversation(id)).await {
             Ok(Some(found)) if found.member_count <= most as u64 => {
-                self.engine.router.signal(id, &actor.user_id, event);
+                self.engine.router.signal(id, &actor.user_id, &event);
             }
             Ok(_) => {}
             Err(error) => {
@@ -102,7 +102,7 @@ impl Chat {
                     total_unread: total.unread,
                 };
                 let origin = actor.origin();
-                self.engine.router.signal_user(&actor.user_id, event, origin.as_ref());
+                self.engine.router.signal_user(&actor.user_id, &event, origin.as_ref());
             }
             Err(error) => {
                 tracing::debug!(error = %causes(&error), "a count is not told");

@@ -71,7 +71,10 @@ impl Chat {
         let most = self.engine.config.limits.memberships_per_user;
         let joining = members.join(id, &actor.user_id, Timestamp::now(), most);
         match self.within(joining).await? {
-            JoinOutcome::Joined(profile) => self.announce_joined(actor, profile),
+            JoinOutcome::Joined(profile) => {
+                self.announce_joined(actor, profile);
+                self.engine.presence.introduce(&actor.user_id).await;
+            }
             JoinOutcome::Already(_) => {}
             // A member of a conversation that cannot be joined need not be told that it is hidden.
             JoinOutcome::NotJoinable => return self.conversation(actor, id).await,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat_proto::{ConversationId, Event, SessionId, SignalEvent, UserId};
+use chat_proto::{ChangeEvent, ConversationId, Event, SessionId, SignalEvent, UserId};
 
 /// The session that caused an event: only its own user is told which it was.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -23,7 +23,7 @@ pub(crate) enum Class {
 
 impl Class {
     /// The class of a signal.
-    pub(crate) fn of(event: &SignalEvent) -> Self {
+    fn of(event: &SignalEvent) -> Self {
         match event {
             SignalEvent::PresenceChanged(entry) => {
                 Self::Latest(Subject::Presence(entry.user_id.clone()))
@@ -65,14 +65,18 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn encode(event: &Event, origin: Option<&Origin>) -> Self {
-        let text = event.encode();
+    pub(crate) fn change(event: &ChangeEvent, origin: Option<&Origin>) -> Self {
+        let change = Some((event.conversation_id(), event.change_seq()));
+        Self { change, ..Self::new(event.encode(), origin) }
+    }
+
+    pub(crate) fn signal(event: &SignalEvent, origin: Option<&Origin>) -> Self {
+        Self::new(event.encode(), origin)
+    }
+
+    fn new(text: String, origin: Option<&Origin>) -> Self {
         let own = origin.map(|o| (o.user.clone(), Event::with_origin(&text, o.session).into()));
-        let change = match event {
-            Event::Change(change) => Some((change.conversation_id(), change.change_seq())),
-            Event::Signal(_) => None,
-        };
-        Self { text: text.into(), own, change }
+        Self { text: text.into(), own, change: None }
     }
 
     /// The frame as this user gets it.
@@ -83,7 +87,8 @@ impl Frame {
         }
     }
 
-    pub(crate) const fn change(&self) -> Option<(ConversationId, u64)> {
+    /// The change it tells, if it tells one.
+    pub(crate) const fn tells(&self) -> Option<(ConversationId, u64)> {
         self.change
     }
 }
@@ -103,9 +108,9 @@ impl Delivery {
         Self::new(frames, Class::Durable)
     }
 
-    /// A single frame of any class.
-    pub(crate) fn single(event: &Event, origin: Option<&Origin>, class: Class) -> Self {
-        Self::new(vec![Frame::encode(event, origin)], class)
+    /// A signal, of the class that its kind has.
+    pub(crate) fn signal(event: &SignalEvent, origin: Option<&Origin>) -> Self {
+        Self::new(vec![Frame::signal(event, origin)], Class::of(event))
     }
 
     fn new(frames: Vec<Frame>, class: Class) -> Self {

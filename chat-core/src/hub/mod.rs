@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chat_proto::{ConversationId, LoginSessionId, UserId};
 use foldhash::HashMap;
 
-pub(crate) use delivery::{Class, Delivery, Frame, Origin};
+pub(crate) use delivery::{Delivery, Frame, Origin};
 pub(crate) use device::Device;
 pub(crate) use outbox::{End, Item, Outbox, Taken};
 

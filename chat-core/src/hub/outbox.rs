@@ -202,10 +202,10 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use chat_proto::{Event, PresenceEntry, PresenceStatus, SignalEvent, UserId};
+    use chat_proto::{PresenceEntry, PresenceStatus, SignalEvent, UserId};
     use futures::FutureExt;
 
-    use super::super::delivery::{Frame, Subject};
+    use super::super::delivery::Frame;
     use super::*;
 
     fn typing() -> Item {
@@ -213,18 +213,16 @@ mod tests {
             conversation_id: ConversationId::generate(),
             user_id: UserId::generate(),
         };
-        Item::Delivery(Delivery::single(&event.into(), None, Class::Droppable))
+        Item::Delivery(Delivery::signal(&event, None))
     }
 
     fn presence(user: &UserId, status: PresenceStatus) -> Item {
         let entry = PresenceEntry { user_id: user.clone(), status, last_seen_at: None };
-        let class = Class::Latest(Subject::Presence(user.clone()));
-        Item::Delivery(Delivery::single(&SignalEvent::PresenceChanged(entry).into(), None, class))
+        Item::Delivery(Delivery::signal(&SignalEvent::PresenceChanged(entry), None))
     }
 
     fn durable() -> Item {
-        let event = Event::Signal(SignalEvent::SessionRevoked {});
-        Item::Delivery(Delivery::changes(vec![Frame::encode(&event, None)]))
+        Item::Delivery(Delivery::signal(&SignalEvent::SessionRevoked {}, None))
     }
 
     fn count(outbox: &Outbox) -> usize {
@@ -260,8 +258,7 @@ mod tests {
     fn bytes_are_bounded_too() {
         let outbox = Outbox::default();
         let big = "x".repeat(64 * 1024);
-        let event = Event::Signal(SignalEvent::SessionRevoked {});
-        let frame = Frame::encode(&event, None);
+        let frame = Frame::signal(&SignalEvent::SessionRevoked {}, None);
         let item = || {
             let mut delivery = Delivery::changes(vec![frame.clone()]);
             delivery = delivery.with_bytes(big.len());

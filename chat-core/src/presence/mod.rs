@@ -9,7 +9,7 @@ mod store;
 
 use std::sync::{Arc, Mutex};
 
-use chat_proto::{NodeId, PresenceEntry, PresenceStatus, UserId};
+use chat_proto::{ConversationId, NodeId, PresenceEntry, PresenceStatus, UserId};
 use foldhash::{HashSet, HashSetExt};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -201,12 +201,46 @@ impl Presence {
             Some(contacts) => within(timeout, self.store.statuses(&contacts)).await?,
             None => within(timeout, self.store.online(MAX_CONTACTS)).await?,
         };
-        let shown = statuses.into_iter().filter(|(other, _)| other != user);
-        Ok(shown
-            .map(|(user_id, status)| (user_id, status.as_shown()))
-            .filter(|(_, status)| *status != PresenceStatus::Offline)
-            .map(|(user_id, status)| PresenceEntry { user_id, status, last_seen_at: None })
-            .collect())
+        let mut entries = shown(statuses);
+        entries.retain(|entry| entry.user_id != *user);
+        Ok(entries)
+    }
+
+    /// Who is online among the other members of a conversation that a user has just joined; nobody
+    /// where members do not see each other, or see everybody already.
+    pub(crate) async fn of_members(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Vec<PresenceEntry>, ChatError> {
+        if self.config.presence_scope == PresenceScope::Everyone {
+            return Ok(Vec::new());
+        }
+        let timeout = self.config.call_timeout();
+        let most = self.config.limits.presence_members;
+        let reading = self.stores.members.members(conversation, None, most + 1);
+        let members = within(timeout, reading).await?;
+        if members.len() > most {
+            return Ok(Vec::new());
+        }
+        let others: Vec<_> = members
+            .into_iter()
+            .map(|profile| profile.member.user_id)
+            .filter(|other| other != user)
+            .collect();
+        Ok(shown(within(timeout, self.store.statuses(&others)).await?))
+    }
+
+    /// Tells those who may see a user, some of whom have just become so, that the user is online.
+    pub(crate) async fn introduce(&self, user: &UserId) {
+        if self.config.presence_scope == PresenceScope::Everyone {
+            return;
+        }
+        let asking = self.store.statuses(std::slice::from_ref(user));
+        let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
+        for entry in shown(statuses) {
+            self.tell(&entry.user_id, entry.status, None).await;
+        }
     }
 
     /// Ends this node's part: its users leave at once, so that others need not wait for the lease.
@@ -262,4 +296,14 @@ impl Presence {
             .fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
         self.turns[sum % TURNS].lock().await
     }
+}
+
+/// Those who are shown as being here.
+fn shown(statuses: Vec<(UserId, PresenceStatus)>) -> Vec<PresenceEntry> {
+    statuses
+        .into_iter()
+        .map(|(user_id, status)| (user_id, status.as_shown()))
+        .filter(|(_, status)| *status != PresenceStatus::Offline)
+        .map(|(user_id, status)| PresenceEntry { user_id, status, last_seen_at: None })
+        .collect()
 }

@@ -92,7 +92,7 @@ impl Router {
                 self.enter(change.clone());
                 continue;
             }
-            frames.push(Frame::encode(&change.event.clone().into(), change.origin.as_ref()));
+            frames.push(Frame::change(&change.event, change.origin.as_ref()));
             if let ChangeEvent::MemberLeft { member, change_seq, .. } = &change.event {
                 self.fan_out(lane, &mut frames);
                 closed = self.disappear(lane, &member.member.user_id, *change_seq);

@@ -10,7 +10,7 @@ use super::lane::Change;
 use super::{CHUNK, Router, causes};
 use crate::broker::{BrokerMessage, Received, Subject};
 use crate::error::ChatError;
-use crate::hub::{Class, Delivery, Item};
+use crate::hub::{Delivery, Item};
 use crate::stores::within;
 
 impl Router {
@@ -46,10 +46,10 @@ impl Router {
         match (envelope.notice, subject) {
             (Notice::Change(event), _) => self.enter(Change { event, origin }),
             (Notice::Signal { conversation, about, event }, _) => {
-                self.show(conversation, &about, event);
+                self.show(conversation, &about, &event);
             }
             (Notice::ToUser(event), Subject::User(user)) => {
-                self.show_user(&user, event, origin.as_ref());
+                self.show_user(&user, &event, origin.as_ref());
             }
             (Notice::Appeared { conversation, joined }, Subject::User(user)) => {
                 self.appear_here(&user, conversation, joined);
@@ -68,9 +68,7 @@ impl Router {
 
     /// Shows this node's devices that a user came or went.
     pub(crate) fn show_presence(&self, entry: PresenceEntry, audience: Option<&[UserId]>) {
-        let event = SignalEvent::PresenceChanged(entry);
-        let class = Class::of(&event);
-        let delivery = Delivery::single(&event.into(), None, class);
+        let delivery = Delivery::signal(&SignalEvent::PresenceChanged(entry), None);
         match audience {
             Some(users) => {
                 users.iter().for_each(|user| self.hub.deliver_to_user(user, &delivery));
@@ -83,7 +81,7 @@ impl Router {
 
     /// Ends the connections here of logins that have ended. Nothing follows but that news.
     pub(crate) fn end_logins_here(&self, user: &UserId, logins: &[LoginSessionId]) {
-        let news = Delivery::single(&SignalEvent::SessionRevoked {}.into(), None, Class::Durable);
+        let news = Delivery::signal(&SignalEvent::SessionRevoked {}, None);
         for device in self.hub.devices_of_logins(user, logins) {
             let last = Item::Delivery(news.clone());
             device.outbox.end_at_once(Some(last), CloseCode::SessionRevoked);

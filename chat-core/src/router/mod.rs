@@ -24,7 +24,7 @@ use outbound::Outbound;
 use crate::ChatConfig;
 use crate::broker::{Broker, Subject};
 use crate::error::ChatError;
-use crate::hub::{Class, Delivery, Hub, Item, Origin};
+use crate::hub::{Delivery, Hub, Item, Origin};
 use crate::sharded::Sharded;
 use crate::store::{MemberStore, MessageStore};
 use crate::stores::within;
@@ -81,7 +81,7 @@ impl Router {
     }
 
     /// Shows the members of a conversation something, but not the user it is about.
-    pub(crate) fn signal(&self, conversation: ConversationId, about: &UserId, event: SignalEvent) {
+    pub(crate) fn signal(&self, conversation: ConversationId, about: &UserId, event: &SignalEvent) {
         self.send(Subject::Conversation(conversation), None, || Notice::Signal {
             conversation,
             about: about.clone(),
@@ -91,7 +91,7 @@ impl Router {
     }
 
     /// Shows all devices of a user something.
-    pub(crate) fn signal_user(&self, user: &UserId, event: SignalEvent, origin: Option<&Origin>) {
+    pub(crate) fn signal_user(&self, user: &UserId, event: &SignalEvent, origin: Option<&Origin>) {
         self.send(Subject::User(user.clone()), origin, || Notice::ToUser(event.clone()));
         self.show_user(user, event, origin);
     }
@@ -211,15 +211,12 @@ impl Router {
         }
     }
 
-    fn show(&self, conversation: ConversationId, about: &UserId, event: SignalEvent) {
-        let class = Class::of(&event);
-        let delivery = Delivery::single(&event.into(), None, class);
-        self.hub.fan_out(conversation, &delivery, Some(about));
+    fn show(&self, conversation: ConversationId, about: &UserId, event: &SignalEvent) {
+        self.hub.fan_out(conversation, &Delivery::signal(event, None), Some(about));
     }
 
-    fn show_user(&self, user: &UserId, event: SignalEvent, origin: Option<&Origin>) {
-        let class = Class::of(&event);
-        self.hub.deliver_to_user(user, &Delivery::single(&event.into(), origin, class));
+    fn show_user(&self, user: &UserId, event: &SignalEvent, origin: Option<&Origin>) {
+        self.hub.deliver_to_user(user, &Delivery::signal(event, origin));
     }
 
     fn send(&self, subject: Subject, origin: Option<&Origin>, notice: impl FnOnce() -> Notice) {

@@ -235,7 +235,7 @@ impl Session {
                 Item::Delivery(delivery) => {
                     let told = delivery.frames().iter().filter(|frame| {
                         frame
-                            .change()
+                            .tells()
                             .is_none_or(|(place, number)| self.floors.lets_pass(place, number, now))
                     });
                     frames.extend(told.map(|frame| frame.text_for(&self.user.id)));

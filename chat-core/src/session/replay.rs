@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use chat_proto::{
-    ChangeEvent, ConversationId, Event, FrameId, Reply, ServerFrame, SignalEvent, User,
-};
+use chat_proto::{ChangeEvent, ConversationId, FrameId, Reply, ServerFrame, SignalEvent, User};
 use foldhash::{HashMap, HashMapExt};
 
 use super::floors::Floors;
@@ -101,7 +99,7 @@ impl Replay {
                     floors.bar(part.conversation);
                     self.stage = Stage::Done;
                 }
-                Ok(announced.into_iter().collect())
+                Ok(announced.unwrap_or_default())
             }
             Stage::Telling(queue) => {
                 let Some(part) = queue.front_mut() else {
@@ -129,7 +127,7 @@ impl Replay {
                     answer.replayed += changes.events.len() as u64;
                 }
                 let frames = changes.events.into_iter();
-                Ok(frames.map(|event| Event::from(event).encode().into()).collect())
+                Ok(frames.map(|event| event.encode().into()).collect())
             }
             Stage::Done => Ok(Vec::new()),
         }
@@ -175,24 +173,35 @@ async fn sort_out(
     Ok((behind, reset))
 }
 
-/// The frame that makes a conversation known; none when the user is not a member any more.
+/// The frames that make a conversation and who is there known; none when the user is not a member
+/// any more.
 async fn announce(
     chat: &Chat,
     user: &User,
     Part { conversation, since, .. }: Part,
-) -> Result<Option<Bytes>, ChatError> {
+) -> Result<Option<Vec<Bytes>>, ChatError> {
     let router = &chat.engine.router;
     // Before anything is read, so that what is read and what is live overlap.
     router.open(&[conversation]).await?;
     match chat.conversation(&Actor::user(user.id.clone()), conversation).await {
         Ok(mut summary) => {
-            // What follows is told change by change, from here on.
+            // What follows is told change by change, so this is how it stood when the user joined:
+            // the cursors were put at the last message.
             summary.change_seq = since;
+            summary.last_seq = summary.read_seq;
+            summary.unread = 0;
+            summary.unread_mentions = 0;
+            summary.preview = summary.preview.filter(|preview| preview.seq <= summary.last_seq);
             let event = SignalEvent::ConversationCreated {
                 conversation_id: conversation,
                 conversation: Box::new(summary),
             };
-            Ok(Some(Event::from(event).encode().into()))
+            let mut frames = vec![event.encode().into()];
+            let here = chat.engine.presence.of_members(conversation, &user.id).await?;
+            frames.extend(
+                here.into_iter().map(|entry| SignalEvent::PresenceChanged(entry).encode().into()),
+            );
+            Ok(Some(frames))
         }
         Err(ChatError::NotFound) => {
             // The user has left since; a lane that never hears of it must not go on.

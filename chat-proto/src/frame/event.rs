@@ -75,6 +75,16 @@ impl ChangeEvent {
             | Self::MemberLeft { change_seq, .. } => *change_seq,
         }
     }
+
+    /// Writes the frame of this event.
+    ///
+    /// # Panics
+    ///
+    /// Never: events are plain data.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("events are plain data")
+    }
 }
 
 /// Something that is true for now: told to who is connected, and to nobody later.
@@ -155,11 +165,8 @@ pub enum SignalEvent {
     },
 }
 
-impl Event {
+impl SignalEvent {
     /// Writes the frame of this event.
-    ///
-    /// `origin` is the receiver's own session that caused it, by which a client recognises what it
-    /// did itself; to all other receivers it says nothing.
     ///
     /// # Panics
     ///
@@ -168,8 +175,22 @@ impl Event {
     pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("events are plain data")
     }
+}
 
-    /// The same frame as `encoded`, for the user whose own session `origin` caused it.
+impl Event {
+    /// Writes the frame of this event.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        match self {
+            Self::Change(change) => change.encode(),
+            Self::Signal(signal) => signal.encode(),
+        }
+    }
+
+    /// The same frame as `encoded`, for the user whose own session `origin` caused the event.
+    ///
+    /// By it a client recognises what it did itself. To all other receivers the frame says nothing
+    /// of its origin.
     #[must_use]
     pub fn with_origin(encoded: &str, origin: SessionId) -> String {
         // Every frame is an object with at least its type, so a field can be put in front.

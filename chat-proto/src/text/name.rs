@@ -2,6 +2,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{TextError, check_length, is_invisible};
 
+/// Whether a character opens or closes an override, embedding or isolate of direction (UAX #9 §2).
+const fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $max:expr) => {
         $(#[$doc])*
@@ -18,11 +23,12 @@ macro_rules! name {
             /// # Errors
             ///
             /// [`TextError::TooLong`], [`TextError::Empty`], or [`TextError::Character`] for a
-            /// control character.
+            /// control character or one that overrides the direction of what follows, by which a
+            /// name could disturb the text around it.
             pub fn parse(text: &str) -> Result<Self, TextError> {
                 let text = text.trim();
                 check_length(text, Self::MAX_CHARS)?;
-                if let Some(c) = text.chars().find(|c| c.is_control()) {
+                if let Some(c) = text.chars().find(|&c| c.is_control() || turns_text(c)) {
                     return Err(TextError::Character(c));
                 }
                 if text.chars().all(is_invisible) {
@@ -100,6 +106,8 @@ mod tests {
         assert_eq!(RoomName::parse("  general ").unwrap().as_str(), "general");
         assert_eq!(RoomName::parse("\u{200B}"), Err(TextError::Empty));
         assert_eq!(RoomName::parse("a\nb"), Err(TextError::Character('\n')));
+        assert_eq!(DisplayName::parse("Bo \u{202E}live"), Err(TextError::Character('\u{202E}')));
+        assert!(DisplayName::parse("\u{5e0}\u{5d5}\u{5e2}\u{5d4} Noa").is_ok());
         assert_eq!(
             DisplayName::parse(&"x".repeat(65)),
             Err(TextError::TooLong { max: 64, actual: 65 })

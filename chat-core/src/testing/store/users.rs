@@ -72,7 +72,7 @@ pub async fn names_of_every_script_come_back_unchanged(store: &dyn Store) {
         ("Зоя", "Зоя 🦊"),
         ("赵敏", "👩‍👩‍👧 赵敏"),
         ("नीता", "नीता \"'`;--"),
-        ("ひなた漢字", "\u{202E}ひなた"),
+        ("ひなた漢字", "ひなた \u{1F338}"),
         ("zoë", "Z\u{323}\u{307}oe\\%_"),
     ];
     for (n, (username, display_name)) in names.into_iter().enumerate() {
