@@ -37,6 +37,13 @@ macro_rules! name {
                 Ok(Self(text.into()))
             }
 
+            /// Takes a text back that was accepted when it was stored, though the rules may have
+            /// changed since: for stores.
+            #[must_use]
+            pub const fn from_stored(text: String) -> Self {
+                Self(text)
+            }
+
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {

@@ -39,6 +39,13 @@ impl Username {
         Ok(Self(name))
     }
 
+    /// Takes a name back that was accepted when it was stored, though the rules may have changed
+    /// since: for stores.
+    #[must_use]
+    pub const fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
     /// The name as its user wrote it, normalised.
     #[must_use]
     pub fn as_str(&self) -> &str {

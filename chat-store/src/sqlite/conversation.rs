@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use chat_core::proto::{
-    Conversation, ConversationId, ConversationKind, MemberRole, UserId, Visibility,
+    Conversation, ConversationId, ConversationKind, MemberRole, RoomName, Topic, UserId, Visibility,
 };
 use chat_core::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::SqliteStore;
@@ -233,8 +233,8 @@ pub(super) fn read_conversation(row: &SqliteRow) -> sqlx::Result<Conversation> {
         id: row.id("conversation_id")?,
         kind: row.word("kind")?,
         visibility: row.word("visibility")?,
-        name: row.optional_text("name")?,
-        topic: row.optional_text("topic")?,
+        name: row.try_get::<Option<_>, _>("name")?.map(RoomName::from_stored),
+        topic: row.try_get::<Option<_>, _>("topic")?.map(Topic::from_stored),
         created_by: row.parsed("created_by")?,
         created_at: row.time("conversation_created_at")?,
         member_count: row.number("member_count")?,

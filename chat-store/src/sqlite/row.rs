@@ -56,16 +56,6 @@ pub(super) trait Columns {
     fn optional_number(&self, name: &str) -> sqlx::Result<Option<u64>>;
     fn time(&self, name: &str) -> sqlx::Result<Timestamp>;
     fn optional_time(&self, name: &str) -> sqlx::Result<Option<Timestamp>>;
-    /// A text with rules of its own.
-    fn text<T: TryFrom<String, Error: Error + Send + Sync + 'static>>(
-        &self,
-        name: &str,
-    ) -> sqlx::Result<T>;
-    /// The same where it may be null.
-    fn optional_text<T: TryFrom<String, Error: Error + Send + Sync + 'static>>(
-        &self,
-        name: &str,
-    ) -> sqlx::Result<Option<T>>;
     /// An id that is a text.
     fn parsed<T: FromStr<Err: Error + Send + Sync + 'static>>(&self, name: &str)
     -> sqlx::Result<T>;
@@ -95,21 +85,6 @@ impl Columns for SqliteRow {
         let time: Option<i64> = self.try_get(name)?;
         let time = time.map(Timestamp::from_microsecond).transpose();
         time.map_err(|error| decode(name, error))
-    }
-
-    fn text<T: TryFrom<String, Error: Error + Send + Sync + 'static>>(
-        &self,
-        name: &str,
-    ) -> sqlx::Result<T> {
-        self.try_get::<String, _>(name)?.try_into().map_err(|error| decode(name, error))
-    }
-
-    fn optional_text<T: TryFrom<String, Error: Error + Send + Sync + 'static>>(
-        &self,
-        name: &str,
-    ) -> sqlx::Result<Option<T>> {
-        let text: Option<String> = self.try_get(name)?;
-        text.map(T::try_from).transpose().map_err(|error| decode(name, error))
     }
 
     fn parsed<T: FromStr<Err: Error + Send + Sync + 'static>>(

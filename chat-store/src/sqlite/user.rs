@@ -1,9 +1,9 @@
 use async_trait::async_trait;
-use chat_core::proto::{User, UserId};
+use chat_core::proto::{DisplayName, User, UserId, Username};
 use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore};
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::error::Failure;
@@ -155,8 +155,8 @@ fn read_users(rows: &[SqliteRow]) -> Result<Vec<User>, Failure> {
 pub(super) fn read_user(row: &SqliteRow) -> sqlx::Result<User> {
     Ok(User {
         id: row.parsed("user_id")?,
-        username: row.text("username")?,
-        display_name: row.text("display_name")?,
+        username: Username::from_stored(row.try_get("username")?),
+        display_name: DisplayName::from_stored(row.try_get("display_name")?),
         created_at: row.time("user_created_at")?,
         last_seen_at: row.optional_time("last_seen_at")?,
     })
