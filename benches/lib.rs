@@ -56,9 +56,13 @@ impl Room {
         let target = serde_json::from_value(serde_json::json!({"conversationId": id}));
         let target = target.expect("a target");
         let mut devices = Vec::new();
-        for n in 0..count {
-            let user = chat.admit(&claims(&format!("user-{n}"))).await.expect("a user");
+        let users: Vec<_> = (0..count).map(|n| claims(&format!("user-{n}"))).collect();
+        // All join before any device is there that would have to be told of it.
+        for user in &users {
+            chat.admit(user).await.expect("a user");
             chat.join_room(&Actor::user(user.id.clone()), &target).await.expect("a member");
+        }
+        for user in users {
             devices.push(chat.attach(&Identity::of(user.id)).await.expect("a session"));
         }
         let mut room = Self { chat, owner, id, devices };

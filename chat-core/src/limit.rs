@@ -58,17 +58,6 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
         Self { quota, keys: Sharded::new() }
     }
 
-    /// Whether a key could act now, without counting it.
-    ///
-    /// # Errors
-    ///
-    /// How long the key would have to wait.
-    pub(crate) fn peek(&self, key: &K, now: Instant) -> Result<(), Duration> {
-        let Some(quota) = self.quota else { return Ok(()) };
-        let state = self.keys.lock(key).get(key).copied();
-        quota.check(state, now).map(drop)
-    }
-
     /// Counts one event of a key.
     ///
     /// # Errors

@@ -142,6 +142,30 @@ async fn a_flood_is_told_when_to_try_again() {
 }
 
 #[tokio::test]
+async fn nobody_can_use_up_anothers_limit_of_conversations() {
+    let mut config = unlimited();
+    config.limits.memberships_per_user = 2;
+    let chat = chat_with(config);
+    let mut bo = Device::attach(&chat, "bo").await;
+    for other in ["a", "b", "c"] {
+        Device::attach(&chat, other).await.opens("bo").await;
+    }
+    let room = bo.creates("one").await;
+    chat.admit(&UserClaims::of("ada".parse().unwrap())).await.unwrap();
+    let pair = bo.opens("ada").await;
+    for (kind, payload) in [
+        ("conversation.create", json!({"name": "two"})),
+        ("conversation.open", json!({"userId": "cy"})),
+    ] {
+        chat.admit(&UserClaims::of("cy".parse().unwrap())).await.unwrap();
+        assert_eq!(bo.tries(kind, payload).await.unwrap_err()["code"], "too_many");
+    }
+    assert_eq!(bo.opens("ada").await, pair, "what is there can still be opened");
+    bo.does("conversation.leave", json!({"conversationId": room})).await;
+    bo.creates("two").await;
+}
+
+#[tokio::test]
 async fn members_of_a_room_come_and_go() {
     let chat = chat();
     let mut ada = Device::attach(&chat, "ada").await;
@@ -309,6 +333,31 @@ async fn a_conversation_that_appears_is_told_from_its_beginning() {
     assert_eq!((&summary["unread"], &summary["lastSeq"]), (&json!(0), &json!(0)));
     let seen = bo.sees("at once").await;
     assert!(seen["changeSeq"].as_u64() > summary["changeSeq"].as_u64());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_somebody_was_here_is_told_to_those_who_may_know() {
+    let chat = chat();
+    let mut ada = Device::attach(&chat, "ada").await;
+    let mut hidden = Device::attach(&chat, "bo").await;
+    ada.opens("bo").await;
+    hidden.does("presence.set", json!({"status": "invisible"})).await;
+    ada.wait_for(|frame| frame["payload"]["status"] == "offline").await;
+    drop(hidden);
+    for _ in 0..60 {
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    }
+    let told = ada.everything().await;
+    assert!(told.iter().all(|frame| frame["type"] != "presence.changed"), "{told:?}");
+    let bo = "bo".parse().unwrap();
+    assert_eq!(chat.user(&bo).await.unwrap().last_seen_at, None);
+
+    drop(Device::attach(&chat, "bo").await);
+    ada.wait_for(|frame| frame["payload"]["lastSeenAt"].is_string()).await;
+    assert_eq!(chat.user(&bo).await.unwrap().last_seen_at, None, "a stranger may ask");
+    assert_eq!(chat.search_users("bo", None).await.unwrap()[0].last_seen_at, None);
+    let peer = ada.does("conversation.list", json!({})).await["data"][0]["peer"].take();
+    assert!(peer["lastSeenAt"].is_string(), "who shares a conversation may know: {peer}");
 }
 
 #[tokio::test]

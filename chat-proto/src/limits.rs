@@ -22,7 +22,8 @@ pub struct Limits {
     pub conversations_per_minute: u32,
     /// Connections of one user at a time. Default 20.
     pub sessions_per_user: usize,
-    /// Conversations one user may be a member of. Default 1,000.
+    /// Rooms a user may be a member of, and direct conversations the user may open, in all. Default
+    /// 1,000.
     pub memberships_per_user: usize,
     /// How long until a client repeats `typing.start`, in milliseconds. Default 2,000.
     pub typing_resend_ms: u64,

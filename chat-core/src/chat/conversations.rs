@@ -2,7 +2,6 @@ use chat_proto::{
     ConversationId, ConversationSummary, Cursor, MemberProfile, Page, PeerTarget, UserId,
 };
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::{Actor, Chat};
 use crate::access::Action;
@@ -15,8 +14,8 @@ impl Chat {
     /// # Errors
     ///
     /// [`ChatError::Invalid`] when no user is named, [`ChatError::NotFound`] when there is no such
-    /// user, [`ChatError::SelfConversation`], [`ChatError::RateLimited`] when the actor opens too
-    /// many, or a failure of the store.
+    /// user, [`ChatError::SelfConversation`], and where it has to be made
+    /// [`ChatError::RateLimited`] or [`ChatError::TooMany`]; or a failure of the store.
     pub async fn open_direct(
         &self,
         actor: &Actor,
@@ -30,21 +29,20 @@ impl Chat {
         if peer.id == actor.user_id {
             return Err(ChatError::SelfConversation);
         }
+        let stores = &self.engine.stores;
+        let known = self.within(stores.conversations.direct(&actor.user_id, &peer.id)).await?;
+        if let Some(known) = known {
+            return self.conversation(actor, known.id).await;
+        }
+        self.count_opening(actor).await?;
         let direct = NewDirect {
             id: ConversationId::generate(),
             opener: actor.user_id.clone(),
             peer: peer.id.clone(),
             created_at: Timestamp::now(),
         };
-        // Only what is made counts, but who has made too many has to wait for either.
-        let now = Instant::now();
-        let allowed = self.engine.openings.peek(&actor.user_id, now);
-        allowed.map_err(|retry_after| ChatError::RateLimited { retry_after })?;
-        let stores = &self.engine.stores;
         let opened = self.within(stores.conversations.open_direct(direct)).await?;
         if opened.created {
-            // Counted even if others were made in the meantime.
-            let _ = self.engine.openings.check(&actor.user_id, now);
             let router = &self.engine.router;
             router.appear(&actor.user_id, opened.conversation.id, 1);
             router.appear(&peer.id, opened.conversation.id, 2);

@@ -29,12 +29,7 @@ impl Chat {
         if room.kind.is_some_and(|kind| kind != ConversationKind::Room) {
             return Err(ChatError::Invalid("kind must be room: a direct conversation is opened"));
         }
-        self.count_opening(actor)?;
-        let user = std::slice::from_ref(&actor.user_id);
-        let memberships = self.within(self.engine.stores.members.memberships(user)).await?;
-        if memberships.len() >= self.engine.config.limits.memberships_per_user {
-            return Err(TOO_MANY_MEMBERSHIPS);
-        }
+        self.count_opening(actor).await?;
         let room = NewRoom {
             id: ConversationId::generate(),
             name: room.name,
@@ -141,7 +136,7 @@ impl Chat {
         if !self.engine.config.create_rooms_on_join {
             return Err(ChatError::NotFound);
         }
-        self.count_opening(actor)?;
+        self.count_opening(actor).await?;
         let room = NewRoom {
             id: ConversationId::generate(),
             name: name.clone(),
@@ -166,7 +161,15 @@ impl Chat {
         router.announce(change, actor.origin());
     }
 
-    fn count_opening(&self, actor: &Actor) -> Result<(), ChatError> {
+    /// Counts a conversation that the actor is about to make.
+    ///
+    /// The number of memberships is looked at before, not in the transaction: the rate limit keeps
+    /// what slips through at once to a handful.
+    pub(super) async fn count_opening(&self, actor: &Actor) -> Result<(), ChatError> {
+        let chosen = self.within(self.engine.stores.members.chosen(&actor.user_id)).await?;
+        if chosen >= self.engine.config.limits.memberships_per_user {
+            return Err(TOO_MANY_MEMBERSHIPS);
+        }
         let counted = self.engine.openings.check(&actor.user_id, Instant::now());
         counted.map_err(|retry_after| ChatError::RateLimited { retry_after })
     }

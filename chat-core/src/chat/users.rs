@@ -3,6 +3,7 @@ use jiff::Timestamp;
 
 use super::Chat;
 use crate::auth::UserClaims;
+use crate::config::PresenceScope;
 use crate::error::ChatError;
 use crate::store::{EnsureUser, NewUser};
 
@@ -44,14 +45,22 @@ impl Chat {
         Err(ChatError::Conflict("no user name is free for this user"))
     }
 
-    /// A user, by id.
+    /// A user, by id. When the user was last seen is told to those who may see the user's presence
+    /// only, and so not here unless everyone may.
     ///
     /// # Errors
     ///
     /// [`ChatError::NotFound`], or a failure of the store.
     pub async fn user(&self, id: &UserId) -> Result<User, ChatError> {
         let found = self.within(self.engine.stores.users.user(id)).await?;
-        found.ok_or(ChatError::NotFound)
+        found.map(|user| self.as_shown_to_anybody(user)).ok_or(ChatError::NotFound)
+    }
+
+    fn as_shown_to_anybody(&self, user: User) -> User {
+        match self.engine.config.presence_scope {
+            PresenceScope::Everyone => user,
+            PresenceScope::Shared => User { last_seen_at: None, ..user },
+        }
     }
 
     /// A user by name, whatever the case of its letters, or else by id.
@@ -64,7 +73,7 @@ impl Chat {
             let key = username.key();
             let found = self.within(self.engine.stores.users.user_by_name(&key)).await?;
             if let Some(user) = found {
-                return Ok(user);
+                return Ok(self.as_shown_to_anybody(user));
             }
         }
         self.user(&name.parse().map_err(|_| ChatError::NotFound)?).await
@@ -84,7 +93,8 @@ impl Chat {
         // No name is longer than this.
         let prefix: String =
             query.trim().chars().take(DisplayName::MAX_CHARS).collect::<String>().to_lowercase();
-        self.within(self.engine.stores.users.search_users(&prefix, limit)).await
+        let found = self.within(self.engine.stores.users.search_users(&prefix, limit)).await?;
+        Ok(found.into_iter().map(|user| self.as_shown_to_anybody(user)).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use chat_proto::{
-    Conversation, ConversationId, ConversationKind, MemberRole, RoomName, Visibility,
+    Conversation, ConversationId, ConversationKind, MemberRole, RoomName, UserId, Visibility,
 };
 
 use super::data::{Data, Record};
@@ -39,6 +39,13 @@ impl ConversationStore for MemoryStore {
         }
         let conversation = data.conversations[&direct.id].conversation.clone();
         Ok(Opened { conversation, created: true })
+    }
+
+    async fn direct(&self, a: &UserId, b: &UserId) -> Result<Option<Conversation>, StoreError> {
+        let data = self.lock();
+        let mut pair = [a.clone(), b.clone()];
+        pair.sort();
+        Ok(data.pairs.get(&pair).map(|id| data.conversations[id].conversation.clone()))
     }
 
     async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {

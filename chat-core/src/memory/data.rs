@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chat_proto::{
-    ClientId, Conversation, ConversationId, LoginSessionId, Member, MemberProfile, MemberRole,
-    MemberState, Message, MessageId, User, UserId,
+    ClientId, Conversation, ConversationId, ConversationKind, LoginSessionId, Member,
+    MemberProfile, MemberRole, MemberState, Message, MessageId, User, UserId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -100,6 +100,15 @@ impl Data {
     ) -> impl Iterator<Item = (&'a Record, &'a Membership)> {
         let ids = self.memberships.get(user).into_iter().flatten();
         ids.filter_map(move |id| self.joined(*id, user))
+    }
+
+    /// How many memberships the user has chosen.
+    pub(super) fn chosen(&self, user: &UserId) -> usize {
+        let chosen = self.conversations_of(user).filter(|(record, _)| {
+            let conversation = &record.conversation;
+            conversation.kind == ConversationKind::Room || conversation.created_by == *user
+        });
+        chosen.count()
     }
 
     /// Makes a user a member, by the conversation's next change.

@@ -32,12 +32,16 @@ impl MemberStore for MemoryStore {
         if let Some(profile) = already.and_then(|(_, entry)| data.profile(&entry.member)) {
             return Ok(JoinOutcome::Already(profile));
         }
-        if data.conversations_of(user).count() >= max_memberships {
+        if data.chosen(user) >= max_memberships {
             return Ok(JoinOutcome::TooMany);
         }
         let member = data.join(conversation, user, MemberRole::Member, at);
         let profile = member.and_then(|member| data.profile(&member));
         Ok(profile.map_or(JoinOutcome::NotJoinable, JoinOutcome::Joined))
+    }
+
+    async fn chosen(&self, user: &UserId) -> Result<usize, StoreError> {
+        Ok(self.lock().chosen(user))
     }
 
     async fn leave(

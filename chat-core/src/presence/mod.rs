@@ -135,10 +135,12 @@ impl Presence {
         if self.router.hub.is_attached(user) || !lock(&self.here).entered.contains(user) {
             return;
         }
+        // Who was shown as offline has not been seen to be here, so there is nothing to tell.
+        let seen = self.is_shown_online(user).await;
         match within(self.config.call_timeout(), self.store.leave(self.node, user)).await {
             Ok(went_offline) => {
                 lock(&self.here).entered.remove(user);
-                if went_offline {
+                if went_offline && seen {
                     self.tell_offline(user).await;
                 }
             }

@@ -65,6 +65,9 @@ pub trait ConversationStore: Aggregate {
     /// however many calls run at once.
     async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError>;
 
+    /// The direct conversation of two users, whichever of them opened it.
+    async fn direct(&self, a: &UserId, b: &UserId) -> Result<Option<Conversation>, StoreError>;
+
     /// Makes a room. Its owner joins as change 1.
     async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError>;
 

@@ -41,7 +41,8 @@ pub struct Membership {
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait MemberStore: Aggregate {
-    /// Makes a user a member of a public room, unless the user has `max_memberships` already.
+    /// Makes a user a member of a public room, unless [`chosen`](MemberStore::chosen) is
+    /// `max_memberships` already, however many calls run at once.
     ///
     /// A new member's read and delivered cursors stand at the room's last message, so that nothing
     /// from before counts as unread; who comes back keeps cursors that are further on, and the
@@ -53,6 +54,11 @@ pub trait MemberStore: Aggregate {
         at: Timestamp,
         max_memberships: usize,
     ) -> Result<JoinOutcome, StoreError>;
+
+    /// How many memberships in force the user has chosen: those of rooms, and those of direct
+    /// conversations that the user opened. What others open counts for them, so that nobody can
+    /// use up another's limit.
+    async fn chosen(&self, user: &UserId) -> Result<usize, StoreError>;
 
     /// Ends a membership. The record stays, with its state changed.
     async fn leave(

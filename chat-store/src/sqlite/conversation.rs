@@ -66,6 +66,10 @@ impl ConversationStore for SqliteStore {
         Ok(outcome.await?)
     }
 
+    async fn direct(&self, a: &UserId, b: &UserId) -> Result<Option<Conversation>, StoreError> {
+        Ok(find_direct(&mut *self.reader().await?, a, b).await?)
+    }
+
     async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
         let outcome = self
             .writer

@@ -43,6 +43,10 @@ pub(super) const MEMBERSHIPS: &str = "SELECT m.user_id AS member_id,
      FROM chat_member m
      WHERE m.user_id IN (SELECT value FROM json_each(?1)) AND m.state = 'joined'";
 
+const CHOSEN: &str = "SELECT count(*) AS chosen
+     FROM chat_member m JOIN chat_conversation c ON c.id = m.conversation_id
+     WHERE m.user_id = ?1 AND m.state = 'joined' AND (c.kind = 'room' OR c.created_by = ?1)";
+
 pub(super) const CONTACTS: &str = "SELECT DISTINCT o.user_id AS member_id
      FROM chat_member m
      JOIN chat_head h ON h.conversation_id = m.conversation_id AND h.member_count <= ?2
@@ -68,9 +72,7 @@ impl MemberStore for SqliteStore {
                         let profile = profile(connection, conversation, &user).await?;
                         return Ok(JoinOutcome::Already(profile));
                     }
-                    Some(Joinable { memberships, .. })
-                        if memberships >= integer(max_memberships) =>
-                    {
+                    Some(Joinable { chosen, .. }) if chosen >= integer(max_memberships) => {
                         return Ok(JoinOutcome::TooMany);
                     }
                     Some(_) => {}
@@ -80,6 +82,13 @@ impl MemberStore for SqliteStore {
             })
         });
         Ok(outcome.await?)
+    }
+
+    async fn chosen(&self, user: &UserId) -> Result<usize, StoreError> {
+        let query = sqlx::query(CHOSEN).bind(user.as_str());
+        let row = query.fetch_one(&self.readers).await.map_err(Failure::from)?;
+        let chosen = row.number("chosen").map_err(Failure::from)?;
+        Ok(usize::try_from(chosen).unwrap_or(usize::MAX))
     }
 
     async fn leave(
@@ -161,7 +170,7 @@ impl MemberStore for SqliteStore {
 /// What decides whether a user may join a public room.
 struct Joinable {
     joined: bool,
-    memberships: i64,
+    chosen: i64,
 }
 
 /// None when there is no such public room or no such user.
@@ -175,8 +184,10 @@ async fn joinable(
            EXISTS (SELECT 1 FROM chat_member m
                    WHERE m.conversation_id = c.id AND m.user_id = u.id AND m.state = 'joined')
              AS joined,
-           (SELECT count(*) FROM chat_member m WHERE m.user_id = u.id AND m.state = 'joined')
-             AS memberships
+           (SELECT count(*) FROM chat_member m
+            JOIN chat_conversation o ON o.id = m.conversation_id
+            WHERE m.user_id = u.id AND m.state = 'joined'
+              AND (o.kind = 'room' OR o.created_by = u.id)) AS chosen
          FROM chat_conversation c JOIN chat_user u ON u.id = ?2
          WHERE c.id = ?1 AND c.kind = 'room' AND c.visibility = 'public'",
     )
@@ -185,7 +196,7 @@ async fn joinable(
     .fetch_optional(connection)
     .await?;
     let read = |row: &SqliteRow| -> sqlx::Result<Joinable> {
-        Ok(Joinable { joined: row.try_get("joined")?, memberships: row.try_get("memberships")? })
+        Ok(Joinable { joined: row.try_get("joined")?, chosen: row.try_get("chosen")? })
     };
     Ok(row.as_ref().map(read).transpose()?)
 }

@@ -11,6 +11,7 @@ pub async fn a_pair_has_one_direct_conversation(store: &dyn Store) {
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
     // The opener has the higher id, so that an order by id would be noticed.
     let new = new_direct(&bob, &ada);
+    assert_eq!(store.direct(&ada, &bob).await.unwrap(), None);
     let opened = store.open_direct(new.clone()).await.unwrap();
     assert!(opened.created);
     let conversation = opened.conversation;
@@ -23,6 +24,8 @@ pub async fn a_pair_has_one_direct_conversation(store: &dyn Store) {
     for (opener, peer) in [(&bob, &ada), (&ada, &bob)] {
         let again = store.open_direct(new_direct(opener, peer)).await.unwrap();
         assert_eq!((again.conversation, again.created), (conversation.clone(), false));
+        let found = store.direct(opener, peer).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&conversation));
     }
     for (user, change_seq) in [(&bob, 1), (&ada, 2)] {
         let member = member(store, conversation.id, user).await;

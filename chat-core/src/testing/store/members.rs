@@ -48,10 +48,28 @@ pub async fn only_public_rooms_are_joined(store: &dyn Store) {
     assert_eq!(store.heads(&[public]).await.unwrap()[0].change_seq, 1);
 }
 
+/// Memberships of rooms count, and of direct conversations those that the user opened: nobody can
+/// use up another's limit.
+pub async fn only_chosen_memberships_count(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let eve = user(store, "eve").await;
+    assert_eq!(store.chosen(&bob).await.unwrap(), 0);
+    direct(store, &ada, &bob).await;
+    assert_eq!(store.chosen(&bob).await.unwrap(), 0, "opened by somebody else");
+    direct(store, &bob, &eve).await;
+    assert_eq!(store.chosen(&bob).await.unwrap(), 1);
+    let room = room(store, &ada, "general").await;
+    join(store, room, &bob).await;
+    assert_eq!(store.chosen(&bob).await.unwrap(), 2);
+    leave(store, room, &bob).await;
+    assert_eq!(store.chosen(&bob).await.unwrap(), 1);
+    assert_eq!(store.chosen(&ada).await.unwrap(), 2);
+}
+
 /// Who has as many memberships as allowed can only go on where they are.
 pub async fn a_user_has_so_many_memberships_and_no_more(store: &dyn Store) {
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
-    direct(store, &ada, &bob).await;
+    direct(store, &bob, &ada).await;
     let (one, two) = (room(store, &ada, "one").await, room(store, &ada, "two").await);
     assert!(matches!(store.join(one, &bob, at(1), 2).await.unwrap(), JoinOutcome::Joined(_)));
     assert_eq!(store.join(two, &bob, at(1), 2).await.unwrap(), JoinOutcome::TooMany);

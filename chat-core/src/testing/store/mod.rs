@@ -103,6 +103,7 @@ macro_rules! __store_conformance {
             members {
                 a_user_joins_a_public_room_once
                 only_public_rooms_are_joined
+                only_chosen_memberships_count
                 a_user_has_so_many_memberships_and_no_more
                 memberships_at_once_keep_to_the_limit
                 a_membership_ends_once
