@@ -1,9 +1,11 @@
 //! Group commit: the messages of all sessions that are waiting become one call of the store.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_proto::ChangeEvent;
+use futures::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::error::ChatError;
@@ -90,9 +92,11 @@ impl Appender {
     }
 
     async fn drive(&self) {
-        let _stopped = StopOnPanic(self);
         while let Some(batch) = self.next_batch() {
-            self.store(batch).await;
+            // Senders of a batch that panics are told that its outcome is unknown; the others go on.
+            if AssertUnwindSafe(self.store(batch)).catch_unwind().await.is_err() {
+                tracing::error!("storing a batch of messages panicked");
+            }
         }
     }
 
@@ -113,10 +117,17 @@ impl Appender {
             Ok(outcomes) => self.settle(batch, outcomes),
             // One draft that the store cannot take must not take the others along.
             Err(ChatError::Store(StoreError::Failed(_))) if batch.len() > 1 => {
-                for pending in batch.drain(..) {
+                let mut rest = batch.drain(..);
+                while let Some(pending) = rest.next() {
                     match self.append(vec![pending.draft.clone()]).await {
                         Ok(outcomes) => self.settle(vec![pending], outcomes),
-                        Err(error) => refuse(vec![pending], &error),
+                        Err(error @ ChatError::Store(StoreError::Failed(_))) => {
+                            refuse(vec![pending], &error);
+                        }
+                        // The store has gone away meanwhile: nobody need wait for each to fail.
+                        Err(error) => {
+                            refuse(std::iter::once(pending).chain(rest.by_ref()).collect(), &error)
+                        }
                     }
                 }
             }
@@ -175,16 +186,5 @@ fn refuse(batch: Vec<Pending>, error: &ChatError) {
             _ => ChatError::Timeout,
         };
         let _ = pending.answer.send(Err(error));
-    }
-}
-
-/// Lets the next message start a new task, should this one end by a panic.
-struct StopOnPanic<'a>(&'a Appender);
-
-impl Drop for StopOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            lock(&self.0.queue).storing = false;
-        }
     }
 }

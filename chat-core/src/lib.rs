@@ -65,6 +65,7 @@ pub mod testing;
 mod appender;
 mod chat;
 mod config;
+mod ended;
 mod error;
 mod hub;
 mod memory;

@@ -9,7 +9,13 @@ use tokio_util::task::TaskTracker;
 /// The tasks of one engine: it can stop them, and a panic in one is told and harms no other.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
-    tracker: TaskTracker,
+    /// Tasks that end by themselves.
+    passing: TaskTracker,
+    /// Tasks that run until the engine stops.
+    kept: TaskTracker,
+    /// The engine takes no more work.
+    stopping: CancellationToken,
+    /// What is kept ends.
     stop: CancellationToken,
 }
 
@@ -20,7 +26,7 @@ impl Tasks {
         name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) {
-        self.tracker.spawn(async move {
+        self.passing.spawn(async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
                 tracing::error!(task = name, "a task of the engine panicked");
             }
@@ -33,7 +39,7 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let stop = self.stop.clone();
-        self.tracker.spawn(stop.run_until_cancelled_owned(async move {
+        self.kept.spawn(stop.run_until_cancelled_owned(async move {
             while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
                 tracing::error!(task = name, "a task of the engine panicked and starts again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -41,20 +47,38 @@ impl Tasks {
         }));
     }
 
+    /// Carries work to its end even if the caller goes away. None when it panicked.
+    pub(crate) async fn carry_out<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.passing.spawn(work).await.ok()
+    }
+
     /// Whether the engine is stopping.
     pub(crate) fn stopping(&self) -> bool {
-        self.stop.is_cancelled()
+        self.stopping.is_cancelled()
     }
 
-    /// Stops what is kept, and waits for the rest.
+    /// Takes no more work, and waits for what is under way, at most so long.
+    pub(crate) async fn settle(&self, limit: Duration) {
+        self.stopping.cancel();
+        self.passing.close();
+        if tokio::time::timeout(limit, self.passing.wait()).await.is_err() {
+            tracing::warn!(tasks = self.passing.len(), "work was still under way at the end");
+        }
+    }
+
+    /// Stops what is kept, and waits for its end.
     pub(crate) async fn stop(&self) {
-        self.stop.cancel();
-        self.tracker.close();
-        self.tracker.wait().await;
+        self.cancel();
+        self.kept.close();
+        self.kept.wait().await;
     }
 
-    /// Stops what is kept without waiting.
+    /// Stops everything without waiting.
     pub(crate) fn cancel(&self) {
+        self.stopping.cancel();
         self.stop.cancel();
     }
 }

@@ -290,9 +290,13 @@ async fn presence_has_one_status_for_all_tabs_and_a_grace_time() {
     ada.opens("bo").await;
     drop(tab);
     drop(other_tab);
-    tokio::time::advance(std::time::Duration::from_secs(10)).await;
+    for _ in 0..14 {
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    }
     let back = Device::attach(&chat, "bo").await;
-    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    for _ in 0..60 {
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    }
     let told = ada.everything().await;
     assert!(told.iter().all(|f| f["payload"]["status"] != "offline"), "no flicker: {told:?}");
     drop(back);
@@ -319,6 +323,53 @@ async fn people_who_meet_learn_that_the_other_is_here() {
     cy.joins(room).await;
     assert_eq!(cy.event("presence.changed").await["userId"], "ada");
     ada.wait_for(|f| f["type"] == "presence.changed" && f["payload"]["userId"] == "cy").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn live_events_wait_for_a_resume_but_not_for_long() {
+    use futures::FutureExt;
+    let chat = chat();
+    let mut ada = Device::attach(&chat, "ada").await;
+    let mut bo = Device::attach(&chat, "bo").await;
+    let place = ada.opens("bo").await;
+    ada.sends(place, "missed").await;
+    let known = bo.sees("missed").await["changeSeq"].as_u64().unwrap() - 1;
+    drop(bo);
+    let mut bo = Device::attach(&chat, "bo").await;
+    ada.sends(place, "live").await;
+    ada.sees("live").await;
+    assert!(bo.session.next().now_or_never().is_none(), "nothing before the resume");
+    let resume = bo.begin("session.resume", json!({"cursors": {place.to_string(): known}}));
+    let mut told = Vec::new();
+    loop {
+        let frame = bo.frame().await;
+        if frame["id"] == resume {
+            break;
+        }
+        told.push(frame["payload"]["message"]["content"].clone());
+    }
+    assert_eq!(told, ["missed", "live"], "once each, in order");
+
+    let mut silent = Device::attach(&chat, "bo").await;
+    ada.sends(place, "later").await;
+    let began = tokio::time::Instant::now();
+    silent.sees("later").await;
+    assert!((200..=300).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn every_device_of_a_user_is_told_of_every_conversation() {
+    let chat = chat();
+    let mut ada = Device::attach(&chat, "ada").await;
+    let mut desk = Device::attach(&chat, "bo").await;
+    let place = ada.opens("bo").await;
+    desk.event("conversation.created").await;
+    let mut phone = Device::attach(&chat, "bo").await;
+    ada.sends(place, "to both").await;
+    desk.sees("to both").await;
+    phone.sees("to both").await;
+    let room = phone.creates("general").await;
+    assert_eq!(desk.event("conversation.created").await["conversationId"], room.to_string());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ pub use accounts::{AccountError, Accounts, ClientDetails, Login, PasswordChange,
 pub use authenticator::{AnyOf, AuthError, Authenticator, Identity, UserClaims};
 pub use request::{
     OriginPolicy, PLAIN_SESSION_COOKIE, PeerAddress, SECURE_SESSION_COOKIE, bearer_token,
-    cookie_value,
+    cookie_value, requested_host, single_value,
 };
 
 #[cfg(feature = "testing")]

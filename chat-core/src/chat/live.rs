@@ -66,11 +66,7 @@ impl Chat {
         self.engine.presence.seen_by(&actor.user_id).await
     }
 
-    /// Membership, as far as this node knows it, and from the store where it does not.
     async fn check_member(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
-        if self.engine.router.hub.is_subscribed(&actor.user_id, id) {
-            return Ok(());
-        }
         let asking = self.engine.stores.members.member(id, &actor.user_id);
         self.within(asking).await?.map(drop).ok_or(ChatError::NotFound)
     }

@@ -110,10 +110,14 @@ impl Chat {
         });
     }
 
-    /// Stops the engine's tasks, once what was submitted is stored. Drain first.
+    /// Stops the engine's tasks, once what was submitted is stored and the other nodes are told of
+    /// it. Drain first.
     pub async fn shutdown(&self) {
         self.engine.draining.store(true, Ordering::Release);
-        self.engine.presence.close().await;
+        let patience = 2 * self.engine.config.call_timeout();
+        self.engine.tasks.settle(patience).await;
+        self.engine.presence.close(patience).await;
+        self.engine.router.flush().await;
         self.engine.tasks.stop().await;
     }
 
@@ -122,6 +126,16 @@ impl Chat {
     #[cfg(feature = "testing")]
     pub fn abandon(&self) {
         self.engine.tasks.cancel();
+    }
+
+    /// Carries out what must not stop half-way between a store and the news of it, whether or not
+    /// the caller still waits.
+    async fn whole<T, F>(&self, work: F) -> Result<T, ChatError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ChatError>> + Send + 'static,
+    {
+        self.engine.tasks.carry_out(work).await.unwrap_or(Err(ChatError::Timeout))
     }
 
     /// Waits for a store, but no longer than configured.

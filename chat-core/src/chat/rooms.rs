@@ -62,14 +62,9 @@ impl Chat {
                 return Err(ChatError::Invalid("name a room by conversationId or name"));
             }
         };
-        let members = &self.engine.stores.members;
-        let most = self.engine.config.limits.memberships_per_user;
-        let joining = members.join(id, &actor.user_id, Timestamp::now(), most);
-        match self.within(joining).await? {
-            JoinOutcome::Joined(profile) => {
-                self.announce_joined(actor, profile);
-                self.engine.presence.introduce(&actor.user_id).await;
-            }
+        let (chat, joining) = (self.clone(), actor.clone());
+        match self.whole(async move { chat.join_as_member(&joining, id).await }).await? {
+            JoinOutcome::Joined(_) => self.engine.presence.introduce(&actor.user_id).await,
             JoinOutcome::Already(_) => {}
             // A member of a conversation that cannot be joined need not be told that it is hidden.
             JoinOutcome::NotJoinable => return self.conversation(actor, id).await,
@@ -88,6 +83,26 @@ impl Chat {
     /// [`ChatError::Forbidden`] for a direct conversation, or a failure of the store.
     pub async fn leave_room(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
         self.authorise(Action::Leave, actor, id).await?;
+        let (chat, actor) = (self.clone(), actor.clone());
+        self.whole(async move { chat.leave_as_member(&actor, id).await }).await
+    }
+
+    async fn join_as_member(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+    ) -> Result<JoinOutcome, ChatError> {
+        let members = &self.engine.stores.members;
+        let most = self.engine.config.limits.memberships_per_user;
+        let joining = members.join(id, &actor.user_id, Timestamp::now(), most);
+        let outcome = self.within(joining).await?;
+        if let JoinOutcome::Joined(profile) = &outcome {
+            self.announce_joined(actor, profile.clone());
+        }
+        Ok(outcome)
+    }
+
+    async fn leave_as_member(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
         let leaving = self.engine.stores.members.leave(id, &actor.user_id);
         match self.within(leaving).await? {
             LeaveOutcome::Left(member) => {

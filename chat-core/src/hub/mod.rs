@@ -20,7 +20,7 @@ use crate::sharded::Sharded;
 
 /// The registry of attached devices.
 ///
-/// Lock order: a user's part, then a room's part, then a room's list, then an outbox.
+/// Lock order: a user's part, then a room's part, then a room's list, then an outbox or a lane.
 #[derive(Debug)]
 pub(crate) struct Hub {
     users: Sharded<UserId, Attached>,
@@ -43,8 +43,12 @@ struct Room {
 }
 
 impl Room {
-    fn add(&self, device: &Arc<Device>) {
-        self.devices.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(device));
+    fn add(&self, device: &Arc<Device>, announce: impl Fn(&Device) -> Option<Item>) {
+        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(item) = announce(device) {
+            device.outbox.offer(item);
+        }
+        devices.push(Arc::clone(device));
     }
 
     /// Removes devices; returns whether none is left.
@@ -93,7 +97,7 @@ impl Hub {
         }
         user.devices.push(Arc::clone(device));
         for conversation in user.memberships.keys() {
-            self.add_to_room(*conversation, device);
+            self.add_to_room(*conversation, device, |_| None);
         }
         true
     }
@@ -120,24 +124,28 @@ impl Hub {
     }
 
     /// Makes a user's devices be told of a conversation, from the change by which the user joined
-    /// it. Returns the devices that were not told of it before.
+    /// it.
+    ///
+    /// A device that was not told of it before is first offered what `announce` says, at a moment
+    /// at which nothing can be fanned out to the conversation: what has been fanned out, the device
+    /// has missed; what has not, it gets.
     pub(crate) fn subscribe(
         &self,
         user: &UserId,
         conversation: ConversationId,
         joined: u64,
-    ) -> Vec<Arc<Device>> {
+        announce: impl Fn(&Device) -> Option<Item>,
+    ) {
         let mut users = self.users.lock(user);
-        let Some(user) = users.get_mut(user) else { return Vec::new() };
+        let Some(user) = users.get_mut(user) else { return };
         if let Some(known) = user.memberships.get_mut(&conversation) {
             *known = joined.max(*known);
-            return Vec::new();
+            return;
         }
         user.memberships.insert(conversation, joined);
         for device in &user.devices {
-            self.add_to_room(conversation, device);
+            self.add_to_room(conversation, device, &announce);
         }
-        user.devices.clone()
     }
 
     /// Ends that, by the change by which the user left.
@@ -162,8 +170,13 @@ impl Hub {
         }
     }
 
-    fn add_to_room(&self, conversation: ConversationId, device: &Arc<Device>) {
-        self.rooms.lock(&conversation).entry(conversation).or_default().add(device);
+    fn add_to_room(
+        &self,
+        conversation: ConversationId,
+        device: &Arc<Device>,
+        announce: impl Fn(&Device) -> Option<Item>,
+    ) {
+        self.rooms.lock(&conversation).entry(conversation).or_default().add(device, announce);
     }
 
     fn remove_from_room(
@@ -240,12 +253,12 @@ impl Hub {
         }
     }
 
-    /// Whether the user has a device here that is told of the conversation.
-    pub(crate) fn is_subscribed(&self, user: &UserId, conversation: ConversationId) -> bool {
-        self.users
-            .lock(user)
-            .get(user)
-            .is_some_and(|user| user.memberships.contains_key(&conversation))
+    /// The conversations that the user's devices here are told of, with the change by which the
+    /// user joined each.
+    pub(crate) fn subscriptions(&self, user: &UserId) -> Vec<(ConversationId, u64)> {
+        let users = self.users.lock(user);
+        let memberships = users.get(user).map(|user| &user.memberships);
+        memberships.into_iter().flatten().map(|(id, joined)| (*id, *joined)).collect()
     }
 
     /// Whether any device here is told of the conversation.

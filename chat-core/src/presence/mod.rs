@@ -8,9 +8,11 @@ mod grace;
 mod store;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chat_proto::{ConversationId, NodeId, PresenceEntry, PresenceStatus, UserId};
 use foldhash::{HashSet, HashSetExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -28,6 +30,12 @@ use crate::stores::{Stores, within};
 
 /// The most users who are told of, or listed to, one user.
 const MAX_CONTACTS: usize = 1_000;
+/// How long a look at somebody's presence may take that only adds to an answer.
+const GLANCE: Duration = Duration::from_millis(500);
+/// How long after a failed call of the presence store the next try is.
+const RETRY: Duration = Duration::from_secs(1);
+/// Users who leave at once when the engine ends.
+const AT_ONCE: usize = 64;
 /// Locks that order the transitions of users.
 const TURNS: usize = 64;
 
@@ -50,6 +58,8 @@ struct Here {
     entered: HashSet<UserId>,
     /// Users whose arrival could not be recorded, to be tried again.
     unrecorded: HashSet<UserId>,
+    /// When.
+    retry: Instant,
     grace: Grace,
     /// When the lease was last renewed for certain.
     renewed: Option<Instant>,
@@ -65,6 +75,7 @@ impl Presence {
         let here = Here {
             entered: HashSet::new(),
             unrecorded: HashSet::new(),
+            retry: Instant::now(),
             grace: Grace::new(config.presence_grace()),
             renewed: None,
         };
@@ -85,17 +96,19 @@ impl Presence {
         {
             let mut here = lock(&self.here);
             here.grace.cancel(user);
-            if here.entered.contains(user) {
+            if here.entered.contains(user) && !here.unrecorded.contains(user) {
                 return;
             }
         }
+        // Noted before the store is asked: should the answer be lost, the user still leaves.
+        lock(&self.here).entered.insert(user.clone());
         let entering = self.store.enter(self.node, user, self.config.presence_lease());
         match within(self.config.call_timeout(), entering).await {
             Ok(came_online) => {
                 {
                     let mut here = lock(&self.here);
-                    here.entered.insert(user.clone());
                     here.unrecorded.remove(user);
+                    here.renewed.get_or_insert_with(Instant::now);
                 }
                 if came_online {
                     self.tell(user, PresenceStatus::Online, None).await;
@@ -103,7 +116,9 @@ impl Presence {
             }
             Err(error) => {
                 tracing::warn!(%user, error = %causes(&error), "cannot record who is online");
-                lock(&self.here).unrecorded.insert(user.clone());
+                let mut here = lock(&self.here);
+                here.unrecorded.insert(user.clone());
+                here.retry = Instant::now() + RETRY;
             }
         }
     }
@@ -118,15 +133,15 @@ impl Presence {
     pub(crate) async fn tick(&self, now: Instant) {
         let (due, unrecorded) = {
             let mut here = lock(&self.here);
-            (here.grace.due(now), std::mem::take(&mut here.unrecorded))
+            let retry = now >= here.retry;
+            let unrecorded: Vec<_> = here.unrecorded.iter().filter(|_| retry).cloned().collect();
+            (here.grace.due(now), unrecorded)
         };
         for user in due {
             self.leave(&user, now).await;
         }
         for user in unrecorded {
-            if self.router.hub.is_attached(&user) {
-                self.arrive(&user).await;
-            }
+            self.arrive_again(&user).await;
         }
     }
 
@@ -139,7 +154,11 @@ impl Presence {
         let seen = self.is_shown_online(user).await;
         match within(self.config.call_timeout(), self.store.leave(self.node, user)).await {
             Ok(went_offline) => {
-                lock(&self.here).entered.remove(user);
+                {
+                    let mut here = lock(&self.here);
+                    here.entered.remove(user);
+                    here.unrecorded.remove(user);
+                }
                 if went_offline && seen {
                     self.tell_offline(user).await;
                 }
@@ -155,22 +174,39 @@ impl Presence {
     pub(crate) async fn renew(&self) -> Result<(), ChatError> {
         let timeout = self.config.call_timeout();
         let lease = self.config.presence_lease();
-        let now = Instant::now();
+        let asked = Instant::now();
         within(timeout, self.store.renew(self.node, lease)).await?;
-        let lost = {
+        let lost: Vec<_> = {
             let mut here = lock(&self.here);
-            let before = here.renewed.replace(now);
-            // The lease ran out in the meantime, so others may have declared these users gone.
-            let lost = before.is_some_and(|before| now > before + lease);
-            if lost { here.entered.drain().collect() } else { Vec::new() }
+            // The lease is certain from when it was asked for, and may have run out until the
+            // answer came; then others may have declared these users gone.
+            let before = here.renewed.replace(asked);
+            let lost = before.is_some_and(|before| Instant::now() > before + lease);
+            if lost { here.entered.iter().cloned().collect() } else { Vec::new() }
         };
         for user in lost {
-            self.arrive(&user).await;
+            self.arrive_again(&user).await;
         }
         for user in within(timeout, self.store.expire()).await? {
-            self.tell_offline(&user).await;
+            let _turn = self.turn(&user).await;
+            // The user may have come back, here or elsewhere, since the store answered.
+            if !self.is_online(&user).await {
+                self.tell_offline(&user).await;
+            }
         }
         Ok(())
+    }
+
+    /// Records anew that a user is here, or lets the user go who is not.
+    async fn arrive_again(&self, user: &UserId) {
+        if self.router.hub.is_attached(user) {
+            lock(&self.here).unrecorded.insert(user.clone());
+            self.arrive(user).await;
+        } else {
+            let mut here = lock(&self.here);
+            here.unrecorded.remove(user);
+            here.grace.begin(user.clone(), Instant::now());
+        }
     }
 
     /// Sets how a user is shown while online.
@@ -189,10 +225,15 @@ impl Presence {
         Ok(())
     }
 
+    async fn is_online(&self, user: &UserId) -> bool {
+        let asking = self.store.statuses(std::slice::from_ref(user));
+        within(self.config.call_timeout(), asking).await.is_ok_and(|found| !found.is_empty())
+    }
+
     /// Whether a user is online, as others see it. An unknown answer is no.
     pub(crate) async fn is_shown_online(&self, user: &UserId) -> bool {
         let asking = self.store.statuses(std::slice::from_ref(user));
-        let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
+        let statuses = within(GLANCE, asking).await.unwrap_or_default();
         statuses.iter().any(|(_, status)| status.as_shown() != PresenceStatus::Offline)
     }
 
@@ -245,14 +286,18 @@ impl Presence {
         }
     }
 
-    /// Ends this node's part: its users leave at once, so that others need not wait for the lease.
-    pub(crate) async fn close(&self) {
+    /// Ends this node's part: its users leave at once, so that others need not wait for the lease;
+    /// but not longer than `limit`, since the lease ends anyway.
+    pub(crate) async fn close(&self, limit: Duration) {
         let users: Vec<_> = lock(&self.here).entered.drain().collect();
-        for user in users {
+        let leaving = futures::stream::iter(users).for_each_concurrent(AT_ONCE, async |user| {
             let leaving = self.store.leave(self.node, &user);
             if let Ok(true) = within(self.config.call_timeout(), leaving).await {
                 self.tell_offline(&user).await;
             }
+        });
+        if tokio::time::timeout(limit, leaving).await.is_err() {
+            tracing::warn!("other nodes will see by the lease who was here");
         }
     }
 

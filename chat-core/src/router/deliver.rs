@@ -41,7 +41,10 @@ impl Router {
             };
             match done {
                 Ok(()) => pause = Duration::from_millis(50),
-                Err(_) if self.tasks.stopping() || !self.hub.has_room(lane.conversation) => return,
+                Err(_) if self.tasks.stopping() || !self.hub.has_room(lane.conversation) => {
+                    lane.stop();
+                    return;
+                }
                 Err(error) => {
                     tracing::warn!(
                         conversation = %lane.conversation,
@@ -59,21 +62,28 @@ impl Router {
     async fn refill(self: &Arc<Self>, lane: &Lane, since: u64) -> Result<(), crate::ChatError> {
         let patience = Duration::from_millis(self.config.gap_patience_ms);
         let deadline = tokio::time::Instant::now() + patience;
-        while matches!(lane.next_gap(), Some(gap) if gap == since) {
-            if tokio::time::timeout_at(deadline, lane.arrival()).await.is_err() {
-                let reading = self.messages.changes(lane.conversation, since, REFILL);
-                let changes = within(self.config.call_timeout(), reading).await?;
-                let through = changes.through;
-                let passed = lane.refill(changes.events, through);
-                tracing::debug!(
-                    conversation = %lane.conversation, since, through, "filled a gap"
-                );
-                self.deliver(lane, &passed);
-                if through <= since && changes.complete {
+        while lane.next_gap() == Some(since) && tokio::time::Instant::now() < deadline {
+            let _ = tokio::time::timeout_at(deadline, lane.arrival()).await;
+        }
+        // Far behind, the next page follows at once.
+        let mut since = since;
+        while lane.next_gap() == Some(since) {
+            let reading = self.messages.changes(lane.conversation, since, REFILL);
+            let changes = within(self.config.call_timeout(), reading).await?;
+            let through = changes.through;
+            let passed = lane.refill(changes.events, through);
+            tracing::debug!(conversation = %lane.conversation, since, through, "filled a gap");
+            self.deliver(lane, &passed);
+            if through <= since {
+                if changes.complete {
                     lane.give_up(since);
                 }
                 return Ok(());
             }
+            if changes.complete {
+                return Ok(());
+            }
+            since = through;
         }
         Ok(())
     }

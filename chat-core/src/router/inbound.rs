@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_proto::{CloseCode, LoginSessionId, PresenceEntry, SignalEvent, UserId};
+use chat_proto::{CloseCode, ConversationId, LoginSessionId, PresenceEntry, SignalEvent, UserId};
+use foldhash::{HashMap, HashMapExt};
 
 use super::envelope::{Envelope, Notice};
 use super::lane::Change;
@@ -11,6 +12,7 @@ use super::{CHUNK, Router, causes};
 use crate::broker::{BrokerMessage, Received, Subject};
 use crate::error::ChatError;
 use crate::hub::{Delivery, Item};
+use crate::sharded::lock;
 use crate::stores::within;
 
 impl Router {
@@ -81,6 +83,7 @@ impl Router {
 
     /// Ends the connections here of logins that have ended. Nothing follows but that news.
     pub(crate) fn end_logins_here(&self, user: &UserId, logins: &[LoginSessionId]) {
+        self.ended_logins.note(logins);
         let news = Delivery::signal(&SignalEvent::SessionRevoked {}, None);
         for device in self.hub.devices_of_logins(user, logins) {
             let last = Item::Delivery(news.clone());
@@ -95,6 +98,18 @@ impl Router {
     ///
     /// When the store does not answer; what was found until then is set right.
     pub(crate) async fn reconcile(self: &Arc<Self>) -> Result<(), ChatError> {
+        let unheard = std::mem::take(&mut *lock(&self.unheard));
+        for subject in unheard {
+            // One that nobody here asks for any more is not worth hearing.
+            let wanted = match &subject {
+                Subject::Conversation(id) => self.hub.has_room(*id),
+                Subject::User(user) => self.hub.is_attached(user),
+                Subject::Presence => true,
+            };
+            if wanted {
+                self.hear(subject).await;
+            }
+        }
         let timeout = self.config.call_timeout();
         for conversations in self.lanes.keys().chunks(CHUNK) {
             for head in within(timeout, self.messages.heads(conversations)).await? {
@@ -102,13 +117,61 @@ impl Router {
             }
         }
         for users in self.hub.users().chunks(CHUNK) {
-            for membership in within(timeout, self.members.memberships(users)).await? {
-                if !self.hub.is_subscribed(&membership.user_id, membership.conversation_id) {
-                    self.appear_here(
-                        &membership.user_id,
-                        membership.conversation_id,
-                        membership.change_seq,
-                    );
+            self.compare_memberships(users).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes these users' devices be told of exactly the conversations that the users are members
+    /// of. A membership that changes meanwhile is left to its own news.
+    pub(crate) async fn compare_memberships(
+        self: &Arc<Self>,
+        users: &[UserId],
+    ) -> Result<(), ChatError> {
+        let told: Vec<_> = users.iter().map(|user| self.hub.subscriptions(user)).collect();
+        let reading = self.members.memberships(users);
+        let memberships = within(self.config.call_timeout(), reading).await?;
+        let mut in_force: HashMap<(&UserId, ConversationId), u64> = HashMap::new();
+        for membership in &memberships {
+            let key = (&membership.user_id, membership.conversation_id);
+            in_force.insert(key, membership.change_seq);
+        }
+        let mut gone = Vec::new();
+        for (user, told) in users.iter().zip(told) {
+            for (conversation, joined) in told {
+                if in_force.remove(&(user, conversation)).is_none() {
+                    gone.push((user, conversation, joined));
+                }
+            }
+        }
+        self.end_subscriptions(gone).await?;
+        for ((user, conversation), joined) in in_force {
+            self.appear_here(user, conversation, joined);
+        }
+        Ok(())
+    }
+
+    /// Ends subscriptions whose memberships have ended. Where the lane has yet to tell of the
+    /// leaving, it ends them by itself, behind that news.
+    async fn end_subscriptions(
+        self: &Arc<Self>,
+        gone: Vec<(&UserId, ConversationId, u64)>,
+    ) -> Result<(), ChatError> {
+        let ids: Vec<_> = gone.iter().map(|(_, conversation, _)| *conversation).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let heads = within(self.config.call_timeout(), self.messages.heads(&ids)).await?;
+        for (user, conversation, joined) in gone {
+            let head = heads.iter().find(|head| head.conversation_id == conversation);
+            let head = head.map_or(0, |head| head.change_seq);
+            match self.lane(conversation).map(|lane| lane.delivered()) {
+                Some(delivered) if delivered.is_none_or(|delivered| delivered < head) => {
+                    self.hear_of(conversation, head);
+                }
+                Some(_) | None => {
+                    self.hub.unsubscribe(user, conversation, joined + 1);
+                    self.close(&[conversation]);
                 }
             }
         }

@@ -40,6 +40,8 @@ struct State {
     gate: OrderGate<Change>,
     running: bool,
     open: bool,
+    /// Up to which change what passed was delivered, as far as the lane's task has said.
+    delivered: Option<u64>,
     /// Whether another lane may have taken over: this one delivers nothing more.
     closed: bool,
 }
@@ -52,7 +54,7 @@ impl Lane {
         if let Some(place) = place {
             gate.place(place);
         }
-        let state = State { gate, running: false, open: false, closed: false };
+        let state = State { gate, running: false, open: false, delivered: None, closed: false };
         Self { conversation, state: Mutex::new(state), arrived: Notify::new() }
     }
 
@@ -71,6 +73,12 @@ impl Lane {
     /// The last change that passed; none before the lane has its place.
     pub(super) fn passed(&self) -> Option<u64> {
         lock(&self.state).gate.passed()
+    }
+
+    /// The last change that was delivered to whoever was there.
+    pub(super) fn delivered(&self) -> Option<u64> {
+        let state = lock(&self.state);
+        if state.running { state.delivered } else { state.gate.passed() }
     }
 
     /// Notes that the lane is heard from the broker, and was compared with the store after that:
@@ -109,6 +117,8 @@ impl Lane {
         if state.closed {
             return Work::Rest;
         }
+        // Who asks for more has delivered what passed.
+        state.delivered = state.gate.passed();
         match state.gate.stand() {
             Stand::Ready => Work::Deliver(state.gate.pass(max)),
             Stand::Gap { since } => Work::Refill { since },

@@ -12,9 +12,10 @@ mod inbound;
 mod lane;
 mod outbound;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use chat_proto::{ChangeEvent, ConversationId, NodeId, SignalEvent, UserId};
+use chat_proto::{ChangeEvent, ConversationId, NodeId, SessionId, SignalEvent, UserId};
+use foldhash::HashSet;
 use futures::StreamExt;
 
 use envelope::{Envelope, Notice};
@@ -23,9 +24,10 @@ use outbound::Outbound;
 
 use crate::ChatConfig;
 use crate::broker::{Broker, Subject};
+use crate::ended::EndedLogins;
 use crate::error::ChatError;
 use crate::hub::{Delivery, Hub, Item, Origin};
-use crate::sharded::Sharded;
+use crate::sharded::{Sharded, lock};
 use crate::store::{MemberStore, MessageStore};
 use crate::stores::within;
 use crate::tasks::Tasks;
@@ -45,6 +47,10 @@ pub(crate) struct Router {
     lanes: Sharded<ConversationId, Arc<Lane>>,
     broker: Option<Arc<dyn Broker>>,
     outbound: Outbound,
+    /// Subjects for which the broker has yet to be asked again. Held for a few lines.
+    unheard: Mutex<HashSet<Subject>>,
+    /// For devices that are attaching with a login that has just ended.
+    pub(crate) ended_logins: EndedLogins,
     messages: Arc<dyn MessageStore>,
     members: Arc<dyn MemberStore>,
     tasks: Tasks,
@@ -66,6 +72,8 @@ impl Router {
             lanes: Sharded::new(),
             broker,
             outbound,
+            unheard: Mutex::default(),
+            ended_logins: EndedLogins::default(),
             messages,
             members,
             tasks,
@@ -122,11 +130,17 @@ impl Router {
         self.hear(Subject::User(user.clone())).await;
     }
 
-    /// Begins to hear what other nodes tell of a subject.
+    /// Begins to hear what other nodes tell of a subject. If the broker does not do its part, it is
+    /// asked again at the next comparison with the store.
     pub(crate) async fn hear(&self, subject: Subject) {
-        if self.broker.is_some() {
-            self.outbound.subscribe(subject).await;
+        if self.broker.is_some() && !self.outbound.subscribe(subject.clone()).await {
+            lock(&self.unheard).insert(subject);
         }
+    }
+
+    /// Waits until what was told the other nodes is on its way, but not for ever.
+    pub(crate) async fn flush(&self) {
+        self.outbound.flush().await;
     }
 
     /// Makes sure that these conversations are heard from the broker, and that their lanes miss
@@ -197,18 +211,35 @@ impl Router {
         }
     }
 
-    fn appear_here(&self, user: &UserId, conversation: ConversationId, joined: u64) {
-        let devices = self.hub.subscribe(user, conversation, joined);
-        if devices.is_empty() {
+    pub(crate) fn appear_here(&self, user: &UserId, conversation: ConversationId, joined: u64) {
+        self.subscribe(user, conversation, joined, None);
+    }
+
+    /// Makes a user's devices here be told of a conversation. It appears to those that were not
+    /// told of it, except to one that learns of it otherwise.
+    pub(crate) fn subscribe(
+        &self,
+        user: &UserId,
+        conversation: ConversationId,
+        joined: u64,
+        except: Option<SessionId>,
+    ) {
+        if !self.hub.is_attached(user) {
             return;
         }
         let since = joined.saturating_sub(1);
         // A new lane begins where the user did. In one that was there, what has passed must be
-        // replayed, and what has not will come.
-        let until = self.ensure_lane(conversation, Some(since)).passed();
-        for device in devices {
-            device.outbox.offer(Item::Appeared { conversation, since, until });
-        }
+        // replayed, and what has not will come. A device that attaches reads where the conversation
+        // stands, and places the lane itself.
+        let place = except.is_none().then_some(since);
+        let lane = self.ensure_lane(conversation, place);
+        self.hub.subscribe(user, conversation, joined, |device| {
+            let until = lane.passed();
+            (except != Some(device.id)).then_some(Item::Appeared { conversation, since, until })
+        });
+        // The lane may have been closed before there was a device in the room.
+        self.ensure_lane(conversation, place);
+        self.close(&[conversation]);
     }
 
     fn show(&self, conversation: ConversationId, about: &UserId, event: &SignalEvent) {

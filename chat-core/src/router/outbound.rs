@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::causes;
 use crate::broker::{Broker, Subject};
@@ -16,13 +17,16 @@ const QUEUE: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Outbound {
     queue: Option<mpsc::Sender<Order>>,
+    /// How long an answer of the broker may take.
+    timeout: Duration,
 }
 
 #[derive(Debug)]
 enum Order {
     Publish(Subject, Bytes),
-    Subscribe(Subject, oneshot::Sender<()>),
+    Subscribe(Subject, oneshot::Sender<bool>),
     Unsubscribe(Subject),
+    Flush(oneshot::Sender<()>),
 }
 
 impl Outbound {
@@ -35,24 +39,35 @@ impl Outbound {
             });
             sender
         });
-        Self { queue }
+        Self { queue, timeout }
     }
 
     pub(super) fn publish(&self, subject: Subject, payload: Bytes) {
         self.order(Order::Publish(subject, payload));
     }
 
-    /// Subscribes, and waits until the broker has answered. In one queue with the other orders, so
-    /// that a subject that is left and entered again ends up subscribed.
-    pub(super) async fn subscribe(&self, subject: Subject) {
+    /// Subscribes, and waits until the broker has answered, but not for ever; returns whether it
+    /// did as asked. In one queue with the other orders, so that a subject that is left and entered
+    /// again ends up subscribed.
+    pub(super) async fn subscribe(&self, subject: Subject) -> bool {
         let (done, answered) = oneshot::channel();
         self.order(Order::Subscribe(subject, done));
-        // What is not heard is found by looking at the heads.
-        let _ = answered.await;
+        matches!(tokio::time::timeout(self.timeout, answered).await, Ok(Ok(true)))
     }
 
     pub(super) fn unsubscribe(&self, subject: Subject) {
         self.order(Order::Unsubscribe(subject));
+    }
+
+    /// Waits until all orders before this one are carried out, but not for ever.
+    pub(super) async fn flush(&self) {
+        if self.queue.is_some() {
+            let (done, flushed) = oneshot::channel();
+            self.order(Order::Flush(done));
+            if tokio::time::timeout(self.timeout, flushed).await.is_err() {
+                tracing::warn!("the broker is too slow: other nodes will read the store");
+            }
+        }
     }
 
     fn order(&self, order: Order) {
@@ -70,22 +85,35 @@ async fn carry_out(
     timeout: Duration,
 ) {
     let mut orders = orders.lock().await;
+    // Until when a broker that did not answer is not told anything: everybody would wait for it.
+    let mut spared: Option<Instant> = None;
     while let Some(order) = orders.recv().await {
+        if matches!(order, Order::Publish(..)) && spared.is_some_and(|until| Instant::now() < until)
+        {
+            continue;
+        }
         let done = async {
             match order {
                 Order::Publish(subject, payload) => broker.publish(subject, payload).await,
                 Order::Subscribe(subject, done) => {
                     let subscribed = broker.subscribe(subject).await;
-                    let _ = done.send(());
+                    let _ = done.send(subscribed.is_ok());
                     subscribed
                 }
                 Order::Unsubscribe(subject) => broker.unsubscribe(subject).await,
+                Order::Flush(done) => {
+                    let _ = done.send(());
+                    Ok(())
+                }
             }
         };
         match tokio::time::timeout(timeout, done).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => spared = None,
             Ok(Err(error)) => tracing::warn!(error = %causes(&error), "a broker call failed"),
-            Err(_) => tracing::warn!("the broker did not answer in time"),
+            Err(_) => {
+                tracing::warn!("the broker did not answer in time");
+                spared = Some(Instant::now() + timeout);
+            }
         }
     }
 }

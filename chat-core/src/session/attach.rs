@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_proto::{Ready, ServerFrame, User, UserId};
+use chat_proto::{Ready, ServerFrame, SessionId, User, UserId};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -60,7 +60,17 @@ impl Session {
             answers_first: false,
             closing: None,
         };
-        subscribe(&session.chat, &session.user.id).await?;
+        // The login may have ended before the device was there to be told of it.
+        if let Some(login) = identity.login
+            && session.chat.engine.router.ended_logins.contains(login)
+        {
+            session.chat.engine.router.end_logins_here(&session.user.id, &[login]);
+        }
+        // The drain may have passed over the devices before this one was there.
+        if session.chat.is_draining() {
+            return Err(ChatError::Busy);
+        }
+        subscribe(&session.chat, &session.user.id, session.device.id).await?;
         session.greet().await?;
         Ok(session)
     }
@@ -92,7 +102,7 @@ impl Session {
 }
 
 /// Makes a user's devices be told of the user's conversations, before anything is read of them.
-async fn subscribe(chat: &Chat, user: &UserId) -> Result<(), ChatError> {
+async fn subscribe(chat: &Chat, user: &UserId, device: SessionId) -> Result<(), ChatError> {
     let engine = &chat.engine;
     engine.router.hear_user(user).await;
     engine.presence.arrive(user).await;
@@ -101,10 +111,12 @@ async fn subscribe(chat: &Chat, user: &UserId) -> Result<(), ChatError> {
     let mut ids = Vec::with_capacity(memberships.len());
     for membership in memberships {
         let conversation = membership.conversation_id;
-        engine.router.hub.subscribe(user, conversation, membership.change_seq);
+        engine.router.subscribe(user, conversation, membership.change_seq, Some(device));
         ids.push(conversation);
     }
-    engine.router.open(&ids).await
+    engine.router.open(&ids).await?;
+    // Whoever left since the list was read was not yet subscribed when the news came.
+    engine.router.compare_memberships(users).await
 }
 
 fn actor(user: &User, device: &Device) -> Actor {

@@ -9,6 +9,7 @@ use foldhash::{HashMap, HashMapExt};
 use super::floors::Floors;
 use crate::chat::{Actor, Chat};
 use crate::error::ChatError;
+use crate::hub::Unsubscribed;
 
 /// Changes read from the store at once.
 const PAGE: usize = 64;
@@ -91,15 +92,21 @@ impl Replay {
             }
             Stage::Appeared(part) => {
                 let part = *part;
-                let announced = announce(chat, user, part).await?;
-                if announced.is_some() {
+                let announced = match announce(chat, user, part).await {
+                    // Joined again in the same moment: what the store says now is worth asking for.
+                    Err(ChatError::Busy) => return Ok(Vec::new()),
+                    announced => announced?,
+                };
+                if let Some(announced) = announced {
                     floors.replace(part.conversation, part.since);
                     self.stage = Stage::Telling([part].into());
-                } else {
-                    floors.bar(part.conversation);
-                    self.stage = Stage::Done;
+                    return Ok(announced);
                 }
-                Ok(announced.unwrap_or_default())
+                // A device that was told of it before has yet to be told of the leaving.
+                let left = last_word(chat, user, part).await?;
+                floors.bar(part.conversation);
+                self.stage = Stage::Done;
+                Ok(left.into_iter().collect())
             }
             Stage::Telling(queue) => {
                 let Some(part) = queue.front_mut() else {
@@ -205,11 +212,31 @@ async fn announce(
         }
         Err(ChatError::NotFound) => {
             // The user has left since; a lane that never hears of it must not go on.
-            router.hub.unsubscribe(&user.id, conversation, since + 1);
-            router.close(&[conversation]);
-            Ok(None)
+            match router.hub.unsubscribe(&user.id, conversation, since + 1) {
+                Unsubscribed::JoinedAgain { .. } => Err(ChatError::Busy),
+                Unsubscribed::Done { .. } | Unsubscribed::Unknown => {
+                    router.close(&[conversation]);
+                    Ok(None)
+                }
+            }
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The frame that tells a user of having left.
+async fn last_word(chat: &Chat, user: &User, part: Part) -> Result<Option<Bytes>, ChatError> {
+    let mut since = part.since;
+    loop {
+        let reading = chat.engine.stores.messages.changes(part.conversation, since, PAGE);
+        let changes = chat.within(reading).await?;
+        if let Some(left) = changes.events.iter().find(|event| is_leaving(event, user)) {
+            return Ok(Some(left.encode().into()));
+        }
+        if changes.complete || changes.through <= since {
+            return Ok(None);
+        }
+        since = changes.through;
     }
 }
 

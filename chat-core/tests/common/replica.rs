@@ -88,7 +88,7 @@ impl Replica {
         }
     }
 
-    fn apply(&mut self, frame: &Value) {
+    pub fn apply(&mut self, frame: &Value) {
         let payload = &frame["payload"];
         let place = || -> ConversationId {
             serde_json::from_value(payload["conversationId"].clone()).unwrap()

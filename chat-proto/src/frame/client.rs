@@ -47,16 +47,28 @@ impl ClientFrame {
     ///
     /// [`DecodeError`], which names the `id` of the frame where it has one.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| DecodeError {
+        let malformed = |why: &dyn std::fmt::Display| DecodeError {
             id: None,
             code: ErrorCode::MalformedJson,
-            message: format!("not a frame {{\"id\", \"type\", \"payload\"}}: {error}"),
-        })?;
+            message: format!("not a frame {{\"id\", \"type\", \"payload\"}}: {why}"),
+        };
+        if !is_object(text) {
+            return Err(malformed(&"it is not a JSON object"));
+        }
+        let envelope: Envelope<'_> =
+            serde_json::from_str(text).map_err(|error| malformed(&error))?;
         let id = envelope.id;
         let payload = envelope.payload.map_or("{}", |payload| match payload.get() {
             "null" => "{}",
             text => text,
         });
+        if !is_object(payload) {
+            return Err(DecodeError {
+                id,
+                code: ErrorCode::InvalidPayload,
+                message: format!("the payload of {} is not a JSON object", envelope.kind),
+            });
+        }
         match Command::decode(&envelope.kind, payload) {
             Some(Ok(command)) => Ok(Self { id, command }),
             Some(Err(error)) => Err(DecodeError {
@@ -75,4 +87,10 @@ impl ClientFrame {
             }),
         }
     }
+}
+
+/// Whether JSON is an object. Readers of records take arrays of the same fields as well, and the
+/// order of fields is no part of the protocol.
+fn is_object(json: &str) -> bool {
+    json.trim_start().starts_with('{')
 }

@@ -31,6 +31,8 @@ fn every_kind_of_bad_frame_has_its_code() {
     let code = |json: &str| decode(json).unwrap_err().code;
     assert_eq!(code("{"), ErrorCode::MalformedJson);
     assert_eq!(code("[]"), ErrorCode::MalformedJson);
+    assert_eq!(code(r#"[1,"ping",{}]"#), ErrorCode::MalformedJson);
+    assert_eq!(code(r#"{"type":"ping","payload":[]}"#), ErrorCode::InvalidPayload);
     assert_eq!(code(r#"{"id":1}"#), ErrorCode::MalformedJson);
     assert_eq!(code(r#"{"id":1,"type":"message.sing"}"#), ErrorCode::UnknownType);
     assert_eq!(code(r#"{"id":1,"type":"message.send","payload":{}}"#), ErrorCode::InvalidPayload);
