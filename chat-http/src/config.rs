@@ -12,7 +12,8 @@ pub struct HttpConfig {
     /// Accounts of the engine's own. None, the default, is for hosts that have users already:
     /// then every path under `/auth` but `/auth/me` is unknown.
     pub accounts: Option<Arc<dyn Accounts>>,
-    /// Which web pages may act with a user's cookie. Default: those of the server's own origin.
+    /// Which web pages may act with a user's cookie. Default: those of the server's own origin,
+    /// which is `https` unless the server is reached at a loopback address.
     pub origins: OriginPolicy,
     /// How the session cookie is written and read. Default: over TLS only.
     pub session_cookie: SessionCookie,
@@ -30,7 +31,7 @@ impl HttpConfig {
         Self {
             authenticator,
             accounts: None,
-            origins: OriginPolicy::default(),
+            origins: OriginPolicy::default().https_only(true),
             session_cookie: SessionCookie::default(),
             registration: true,
             json_body_bytes: 64 * 1024,

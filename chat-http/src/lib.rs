@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod caller_id;
 mod config;
 mod conversations;
 mod cookie;
@@ -21,6 +22,7 @@ mod users;
 use axum::Router;
 use chat_core::Chat;
 
+pub use caller_id::CallerId;
 pub use config::HttpConfig;
 pub use cookie::SessionCookie;
 

@@ -2,8 +2,8 @@
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
-use chat_core::auth::OriginPolicy;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use chat_core::auth::{OriginPolicy, requested_host};
 use chat_core::proto::ErrorCode;
 
 use crate::problem::Problem;
@@ -22,8 +22,9 @@ pub(crate) fn is_unsafe(method: &Method) -> bool {
 /// `Origin`, the fetch metadata decides, and where there is neither, the client is no browser and
 /// holds its cookie by its own will.
 pub(crate) fn check(policy: &OriginPolicy, parts: &Parts) -> Result<(), Problem> {
-    let authority = parts.uri.authority().map(|authority| authority.as_str());
-    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority);
+    let target = parts.uri.authority().map(|authority| authority.as_str());
+    let host =
+        requested_host(target, parts.headers.get_all(HOST).iter().map(HeaderValue::as_bytes));
     if is_allowed(policy, host, &parts.headers) {
         Ok(())
     } else {
@@ -82,11 +83,27 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_a_host_is_known_by_its_authority() {
-        let request = axum::http::Request::post("https://chat.example.org/x")
-            .header(ORIGIN, "https://chat.example.org");
-        let (parts, ()) = request.body(()).unwrap().into_parts();
-        assert!(check(&OriginPolicy::default(), &parts).is_ok());
+    fn the_host_is_that_of_the_target_or_the_only_one_named() {
+        const HOME: &str = "chat.example.org";
+        const OTHER: &str = "other.example.org";
+        for (target, hosts, allowed) in [
+            ("/x", &[HOME][..], true),
+            ("/x", &[][..], false),
+            ("/x", &[HOME, HOME], false),
+            ("/x", &[HOME, OTHER], false),
+            ("https://chat.example.org/x", &[], true),
+            ("https://chat.example.org/x", &[OTHER], true),
+            ("https://other.example.org/x", &[HOME], false),
+        ] {
+            let mut request =
+                axum::http::Request::post(target).header(ORIGIN, "https://chat.example.org");
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            let checked = check(&OriginPolicy::default(), &parts);
+            assert_eq!(checked.is_ok(), allowed, "{target} {hosts:?}");
+        }
     }
 
     #[test]

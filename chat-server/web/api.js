@@ -10,8 +10,9 @@ export class Refused extends Error {
 /** One REST call; the cookie says who asks. */
 export async function rest(method, path, body = {}) {
   const init = method === "GET" ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const response = await fetch(BASE + path, { method, ...init }).catch(() => { throw new Refused({}); });
-  const json = response.status === 204 ? null : await response.json().catch(() => ({ title: response.statusText }));
+  const unreachable = () => { throw new Refused({}); };
+  const response = await fetch(BASE + path, { method, signal: AbortSignal.timeout(15e3), ...init }).catch(unreachable);
+  const json = response.status === 204 ? null : await response.json().catch(response.ok ? unreachable : () => ({}));
   if (!response.ok) throw new Refused({ code: "failed", ...json, status: response.status });
   return json;
 }

@@ -12,7 +12,6 @@ const when = (time) => (day(time) === day(Date.now()) ? clock(time) : new Date(t
 const presence = (userId) => state.presence.get(userId) ?? "offline";
 const online = () => document.body.dataset.live === "online";
 const below = () => $("scroll").scrollHeight - $("scroll").scrollTop;
-
 // ---- Elements
 function h(tag, props, ...children) {
   const node = document.createElement(tag);
@@ -195,12 +194,15 @@ function drawPane() {
 }
 
 // ---- What a click does
+const SECRETS = { login: "current-password", register: "new-password" };
+const turn = (mode) => { [$("gate").dataset.mode, $("gate").elements.password.autocomplete] = [mode, SECRETS[mode]]; };
 /** Lets a user in, or out when there is none. */
 function enter(user, reason = "") {
   live.close();
   state = user && new State(user);
   $("sheet").close();
-  [$("gate").hidden, $("app").hidden, $("gate").dataset.mode, $("reason").textContent] = [user, !user, "login", reason];
+  turn("login");
+  [$("gate").hidden, $("app").hidden, $("reason").textContent] = [user, !user, reason];
   if (!user) return;
   $("name").textContent = user.displayName;
   $("face").replaceChildren(avatar(user.displayName));
@@ -281,7 +283,7 @@ const on = (node, type, act) => node.addEventListener(type, act);
 const submits = (form, act, tell) => on(form, "submit", (submit) => { submit.preventDefault(); attempt(act, tell); });
 submits($("gate"), logIn, (text) => { $("reason").textContent = text; });
 submits($("composer"), send);
-for (const mode of ["login", "register"]) on($(mode), "click", () => { $("gate").dataset.mode = mode; });
+for (const mode of ["login", "register"]) on($(mode), "click", () => turn(mode));
 for (const act of [rooms, members, leave, logOut]) on($(act.name), "click", () => attempt(act));
 on($("jump"), "click", () => { stuck = true; draw(); });
 on($("find"), "input", () => attempt(search));

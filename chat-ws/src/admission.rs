@@ -57,16 +57,24 @@ impl Denied {
 pub(crate) struct Admission {
     pub(crate) chat: Chat,
     pub(crate) authenticator: Arc<dyn Authenticator>,
-    /// How long the two together may take.
+    /// How long all of it may take.
     pub(crate) timeout: Duration,
 }
 
 impl Admission {
     /// Checks a token and attaches its user's device.
+    ///
+    /// A login can end between the two, when its connections are told to end and this one is not
+    /// yet among them. So a token that can be revoked is checked once more when it is: a login
+    /// that ends from here on ends the session, too.
     pub(crate) async fn admit(&self, token: &SecretString) -> Result<Session, Denied> {
         let admitted = timeout(self.timeout, async {
             let identity = self.authenticator.authenticate(token).await?;
-            Ok(self.chat.attach(&identity).await?)
+            let session = self.chat.attach(&identity).await?;
+            if identity.login.is_some() {
+                self.authenticator.authenticate(token).await?;
+            }
+            Ok(session)
         });
         admitted.await.unwrap_or(Err(Denied::Timeout))
     }

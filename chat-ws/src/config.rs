@@ -8,7 +8,7 @@ use crate::connection::ConnectionConfig;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WsConfig {
     /// Which web pages may connect: any `Origin` that comes must be allowed. Default: pages of the
-    /// server's own origin.
+    /// server's own origin, which is `https` unless the server is reached at a loopback address.
     pub origins: OriginPolicy,
     /// The name of the session cookie. Default
     /// [`SECURE_SESSION_COOKIE`](chat_core::auth::SECURE_SESSION_COOKIE); over plain HTTP, in
@@ -31,7 +31,7 @@ pub struct WsConfig {
 impl Default for WsConfig {
     fn default() -> Self {
         Self {
-            origins: OriginPolicy::default(),
+            origins: OriginPolicy::default().https_only(true),
             session_cookie: SECURE_SESSION_COOKIE.into(),
             allow_query_token: false,
             authentication_timeout: Duration::from_secs(5),

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::logged_in;
-use crate::extract::{Caller, Client, JsonBody, SameOrigin, secret};
+use crate::extract::{Client, JsonBody, LeavingCaller, SameOrigin, secret};
 use crate::problem::Problem;
 use crate::state::{AccountsApi, Api};
 
@@ -30,11 +30,15 @@ pub(crate) async fn login(
 
 /// `POST /auth/logout`: ends the session behind the credential, its live connections too. A
 /// credential that no session is behind stays good until it expires; its holder forgets it.
+///
+/// Whose session has ended already is logged out as well, and only the cookie is left to take.
 pub(crate) async fn logout(
     State(AccountsApi { api, accounts }): State<AccountsApi>,
-    caller: Caller,
+    LeavingCaller(caller): LeavingCaller,
 ) -> Result<impl IntoResponse, Problem> {
-    if let Some(session) = caller.identity.login {
+    if let Some(caller) = caller
+        && let Some(session) = caller.identity.login
+    {
         accounts.end_session(&caller.user.id, session).await?;
         api.chat.end_logins(&caller.user.id, &[session]);
     }

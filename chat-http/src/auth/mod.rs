@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
+use crate::CallerId;
 use crate::state::Api;
 
 /// Somebody who has just logged in: the token for programs, the cookie for browsers.
@@ -38,5 +39,7 @@ fn logged_in(api: &Api, status: StatusCode, login: &Login) -> Response {
     let expires_at = login.session.expires_at;
     let cookie = api.config.session_cookie.issue(&login.token, expires_at, Timestamp::now());
     let body = LoggedIn { user: &login.user, token: login.token.expose_secret(), expires_at };
-    (status, [(SET_COOKIE, cookie)], Json(body)).into_response()
+    let mut response = (status, [(SET_COOKIE, cookie)], Json(body)).into_response();
+    response.extensions_mut().insert(CallerId(login.user.id.clone()));
+    response
 }

@@ -1,13 +1,14 @@
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use chat_core::Actor;
-use chat_core::auth::{Identity, bearer_token};
+use chat_core::auth::{AuthError, Identity, bearer_token, single_value};
 use chat_core::proto::User;
 use secrecy::SecretString;
 
 use super::json;
+use crate::caller_id::CallerSlot;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::{SessionCookie, origin};
@@ -21,6 +22,8 @@ pub(crate) struct Caller {
     pub(crate) user: User,
     pub(crate) identity: Identity,
     pub(crate) actor: Actor,
+    /// The token, if a browser sent it in the session cookie.
+    pub(crate) cookie: Option<SecretString>,
 }
 
 /// A token, and how it came.
@@ -33,13 +36,16 @@ enum Credential {
 }
 
 impl Credential {
+    const fn token(&self) -> &SecretString {
+        match self {
+            Self::Bearer(token) | Self::Cookie(token) => token,
+        }
+    }
+
     /// A token that was put there on purpose counts before one that the browser adds.
     fn find(headers: &HeaderMap, cookie: SessionCookie) -> Option<Self> {
-        let bearer = headers
-            .get(AUTHORIZATION)
-            .and_then(|header| header.to_str().ok())
-            .and_then(bearer_token);
-        match bearer {
+        let lines = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        match single_value(lines).and_then(bearer_token) {
             Some(token) => Some(Self::Bearer(token.into())),
             None => cookie.token(headers).map(Self::Cookie),
         }
@@ -52,6 +58,11 @@ impl Credential {
 /// would tell whoever made the link who followed it.
 #[derive(Debug)]
 pub(crate) struct ActingCaller(pub(crate) Caller);
+
+/// The user behind a request to log out; none when the credential was good once and is no more, or
+/// never was. A request without any is refused as everywhere.
+#[derive(Debug)]
+pub(crate) struct LeavingCaller(pub(crate) Option<Caller>);
 
 impl<S> FromRequestParts<S> for Caller
 where
@@ -78,26 +89,65 @@ where
     }
 }
 
+impl<S> FromRequestParts<S> for LeavingCaller
+where
+    S: Send + Sync,
+    Api: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let api = Api::from_ref(state);
+        let credential = credential(parts, &api, true)?;
+        match api.config.authenticator.authenticate(credential.token()).await {
+            Ok(identity) => admit(parts, &api, credential, identity, true).await.map(Some),
+            Err(AuthError::Invalid | AuthError::Expired) => {
+                json::check_content_type(&parts.headers).map(|()| None)
+            }
+            Err(error) => Err(error.into()),
+        }
+        .map(Self)
+    }
+}
+
 /// Finds out who asks, and whether a request that `acts` was meant by them.
 async fn identify(parts: &Parts, api: &Api, acts: bool) -> Result<Caller, Problem> {
+    let credential = credential(parts, api, acts)?;
+    let identity = api.config.authenticator.authenticate(credential.token()).await?;
+    admit(parts, api, credential, identity, acts).await
+}
+
+/// The credential of a request, if it may be used for what the request does.
+fn credential(parts: &Parts, api: &Api, acts: bool) -> Result<Credential, Problem> {
     let credential = Credential::find(&parts.headers, api.config.session_cookie)
         .ok_or_else(Problem::unauthenticated)?;
-    let token = match credential {
-        Credential::Bearer(token) => token,
-        Credential::Cookie(token) => {
-            if acts {
-                origin::check(&api.config.origins, parts)?;
-            }
-            token
-        }
-    };
-    let identity = api.config.authenticator.authenticate(&token).await?;
+    if acts && matches!(credential, Credential::Cookie(_)) {
+        origin::check(&api.config.origins, parts)?;
+    }
+    Ok(credential)
+}
+
+/// The caller with a credential that was found to be good.
+async fn admit(
+    parts: &Parts,
+    api: &Api,
+    credential: Credential,
+    identity: Identity,
+    acts: bool,
+) -> Result<Caller, Problem> {
+    if let Some(slot) = parts.extensions.get::<CallerSlot>() {
+        slot.fill(&identity.claims.id);
+    }
     if acts {
         json::check_content_type(&parts.headers)?;
     }
     let user = api.chat.admit(&identity.claims).await?;
     let actor = Actor::user(user.id.clone());
-    Ok(Caller { user, identity, actor })
+    let cookie = match credential {
+        Credential::Bearer(_) => None,
+        Credential::Cookie(token) => Some(token),
+    };
+    Ok(Caller { user, identity, actor, cookie })
 }
 
 #[cfg(test)]
@@ -134,5 +184,12 @@ mod tests {
             Some(('c', "c".into()))
         );
         assert_eq!(found(&[(AUTHORIZATION, "Bearer ")]), None);
+    }
+
+    #[test]
+    fn two_headers_that_disagree_name_nobody() {
+        let two = [(AUTHORIZATION, "Bearer a"), (AUTHORIZATION, "Bearer b"), (COOKIE, "sid=c")];
+        assert_eq!(found(&two[..2]), None);
+        assert_eq!(found(&two), Some(('c', "c".into())));
     }
 }

@@ -10,7 +10,7 @@ mod path;
 mod same_origin;
 
 pub(crate) use base::Base;
-pub(crate) use caller::{ActingCaller, Caller};
+pub(crate) use caller::{ActingCaller, Caller, LeavingCaller};
 pub(crate) use client::Client;
 pub(crate) use json::{JsonBody, OptionalJsonBody, secret};
 pub(crate) use params::Params;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chat_core::Outgoing;
 use chat_core::auth::{Identity, UserClaims};
 use chat_core::proto::CloseCode;
-use chat_http::SessionCookie;
+use chat_http::{CallerId, SessionCookie};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Api, Client};
@@ -147,7 +147,61 @@ async fn a_logout_ends_the_session() {
     assert!(answer.header("set-cookie").unwrap().starts_with("sid=; "));
     assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"));
     ada.get("/auth/me").await.problem(401, "unauthenticated");
-    ada.post_nothing("/auth/logout").await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn whoever_is_logged_out_already_loses_the_cookie_all_the_same() {
+    let api = Api::start();
+    for client in [api.browser("expired"), api.browser("forged"), api.bearer("expired")] {
+        let answer = client.post_nothing("/auth/logout").await;
+        answer.ok(204);
+        assert!(answer.header("set-cookie").unwrap().starts_with("sid=; "));
+        assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"));
+    }
+    let evil = api.browser("expired").with("origin", "https://evil.example");
+    let refused = evil.post_nothing("/auth/logout").await;
+    refused.problem(403, "origin_not_allowed");
+    assert_eq!(refused.header("set-cookie"), None);
+    // It may still be good.
+    let unlucky = api.browser("unlucky").post_nothing("/auth/logout").await;
+    unlucky.problem(503, "unavailable");
+    assert_eq!(unlucky.header("set-cookie"), None);
+    api.anonymous().post_nothing("/auth/logout").await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_cookie_lasts_as_long_as_its_session() {
+    let api = Api::start();
+    let answer = api.anonymous().post("/auth/register", account("ada", "correct horse")).await;
+    let (token, cookie) = (answer.ok(201)["token"].clone(), cookie(&answer));
+    let browser = api.anonymous().with("cookie", &cookie);
+    let renewed = browser.get("/auth/me").await;
+    renewed.ok(200);
+    let renewed = renewed.header("set-cookie").unwrap();
+    assert!(renewed.starts_with(&format!("{cookie}; HttpOnly; SameSite=Lax")), "{renewed}");
+    // A day, but for the moment since.
+    assert!(renewed.contains("; Max-Age=86"), "{renewed}");
+    // What a program holds it keeps by itself, and a cookie of the host's own is the host's.
+    let program = api.bearer(token.as_str().unwrap());
+    assert_eq!(program.get("/auth/me").await.header("set-cookie"), None);
+    assert_eq!(api.browser("bo").get("/auth/me").await.header("set-cookie"), None);
+    assert_eq!(browser.get("/limits").await.header("set-cookie"), None);
+}
+
+#[tokio::test]
+async fn the_host_is_told_who_asked() {
+    let api = Api::start();
+    let caller = |answer: &Answer| answer.caller.as_ref().map(|CallerId(id)| id.to_string());
+    let ada = Some("ada".to_owned());
+    assert_eq!(caller(&api.ada().get("/auth/me").await), ada);
+    assert_eq!(caller(&api.browser("ada").get("/limits").await), ada);
+    let missing = api.ada().get("/users/nobody").await;
+    missing.problem(404, "not_found");
+    assert_eq!(caller(&missing), ada);
+    assert_eq!(caller(&api.bearer("forged").get("/auth/me").await), None);
+    assert_eq!(caller(&api.anonymous().get("/auth/me").await), None);
+    let answer = api.anonymous().post("/auth/register", account("bo", "correct horse")).await;
+    assert_eq!(caller(&answer).as_deref(), answer.ok(201)["user"]["id"].as_str());
 }
 
 #[tokio::test]

@@ -189,6 +189,10 @@ async fn who_is_nobody_may_nothing() {
             (scene.api.browser("expired"), "token_expired"),
         ] {
             let answer = scene.asks(&client, &row).await;
+            if row.path == "/auth/logout" && answer.status == 204 {
+                // Who is logged out already is left without a cookie, and nothing else.
+                continue;
+            }
             answer.problem(401, code);
             assert_eq!(answer, scene.asks_for(&client, &row, ["x"; 3]).await, "{}", row.path);
         }

@@ -5,7 +5,7 @@ mod protocols;
 mod upgrade;
 
 use bytes::Bytes;
-use chat_core::auth::OriginPolicy;
+use chat_core::auth::{OriginPolicy, requested_host, single_value};
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -105,23 +105,15 @@ fn check_origin(
     }
 }
 
-/// The host that the client wants to reach. A request target in absolute form overrides the header
-/// (RFC 9112 §3.2.2).
+/// The host that the client wants to reach.
 fn host(head: &Parts) -> Option<&str> {
-    match head.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => single(&head.headers, HOST),
-    }
+    let target = head.uri.authority().map(|authority| authority.as_str());
+    requested_host(target, head.headers.get_all(HOST).iter().map(HeaderValue::as_bytes))
 }
 
 /// The value of a header that comes exactly once.
 fn single(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    value.to_str().ok().map(str::trim)
+    single_value(headers.get_all(name).iter().map(HeaderValue::as_bytes))
 }
 
 /// The elements of a header that is a list (RFC 9110 §5.6.1), over all its lines.

@@ -50,6 +50,26 @@ async fn a_connection_ends_with_its_login() {
 }
 
 #[tokio::test]
+async fn a_login_that_ends_while_its_handshake_is_answered_has_no_connection() {
+    let server = Server::start().await;
+    let headers = [("authorization", "Bearer ends-meanwhile")];
+    let refusal = Client::try_connect(&server, "/", &headers).await.unwrap_err();
+    assert_eq!(refusal.code(), (401, "unauthenticated"));
+    server.has_connections(0).await;
+}
+
+#[tokio::test]
+async fn a_login_that_ends_while_its_token_is_checked_has_no_session() {
+    let server = Server::start().await;
+    let mut client = Client::connect_unknown(&server).await;
+    let token = json!({ "token": "ends-meanwhile" });
+    client.send(&json!({ "id": 1, "type": "session.authenticate", "payload": token })).await;
+    let error = client.frame().await;
+    assert_eq!(error["payload"]["code"], "unauthenticated", "{error}");
+    assert_eq!(client.close_code().await, 4500);
+}
+
+#[tokio::test]
 async fn a_server_that_drains_asks_everybody_to_come_back() {
     let server = Server::start().await;
     let mut ada = Client::connect(&server, "ada").await;

@@ -9,3 +9,4 @@ mod ending;
 mod handshake;
 mod limits;
 mod server;
+mod slow_reader;

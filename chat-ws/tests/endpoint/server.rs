@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,13 +24,20 @@ use tokio::time::timeout;
 /// How long anything may take. Tests wait for events, so only a failing one takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Longer than any test.
+pub(crate) const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+
 pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
     timeout(PATIENCE, event).await.expect("it does not happen")
 }
 
 /// Knows the token of everybody: `ada` is Ada's.
 #[derive(Debug)]
-struct Gatekeeper(LoginSessionId);
+struct Gatekeeper {
+    login: LoginSessionId,
+    /// Whether the login that ends meanwhile has ended.
+    has_ended: AtomicBool,
+}
 
 #[async_trait]
 impl Authenticator for Gatekeeper {
@@ -44,7 +52,14 @@ impl Authenticator for Gatekeeper {
                 let end = Timestamp::now() + Duration::from_millis(300);
                 Ok(Identity { expires_at: Some(end), ..identity("ends-soon") })
             }
-            "revocable" => Ok(Identity { login: Some(self.0), ..identity("revocable") }),
+            "revocable" => Ok(Identity { login: Some(self.login), ..identity("revocable") }),
+            // Revoked, and its connections ended, after this check and before its session begins.
+            "ends-meanwhile" if self.has_ended.swap(true, Ordering::SeqCst) => {
+                Err(AuthError::Invalid)
+            }
+            "ends-meanwhile" => {
+                Ok(Identity { login: Some(self.login), ..identity("ends-meanwhile") })
+            }
             name => Ok(identity(name)),
         }
     }
@@ -82,7 +97,8 @@ impl Server {
     pub(crate) async fn with(ws: WsConfig, chat: ChatConfig) -> Self {
         let chat = Chat::builder(Arc::new(MemoryStore::new())).config(chat).build();
         let login = LoginSessionId::generate();
-        let endpoint = WsEndpoint::new(chat.clone(), Arc::new(Gatekeeper(login)), ws);
+        let gatekeeper = Gatekeeper { login, has_ended: AtomicBool::new(false) };
+        let endpoint = WsEndpoint::new(chat.clone(), Arc::new(gatekeeper), ws);
         // A small send buffer, which accepted sockets inherit, makes slow readers show soon.
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(16 * 1024).unwrap();

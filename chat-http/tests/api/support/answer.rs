@@ -1,4 +1,5 @@
 use axum::http::{HeaderMap, StatusCode};
+use chat_http::CallerId;
 use serde_json::Value;
 
 /// What came back.
@@ -7,6 +8,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Vec<u8>,
+    /// Whom the host is told.
+    pub(crate) caller: Option<CallerId>,
 }
 
 impl Answer {

@@ -71,7 +71,8 @@ impl Client {
         let answer = tokio::time::timeout(Duration::from_secs(10), answering);
         let (parts, body) = answer.await.expect("an answer in time").unwrap().into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
-        Answer { status: parts.status, headers: parts.headers, bytes }
+        let caller = parts.extensions.get().cloned();
+        Answer { status: parts.status, headers: parts.headers, bytes, caller }
     }
 
     /// Makes a room and returns its id.
