@@ -9,9 +9,13 @@ use chat_core::auth::{AnyOf, Authenticator};
 use chat_core::{Chat, ChatConfig};
 use chat_store::{OpenError, SqliteStore};
 use secrecy::ExposeSecret;
+use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::{DataError, DataFolder};
+
+/// How long the engine may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The chat engine together with what it stands on: the data folder, the store, accounts and
 /// tokens. Everything but the network.
@@ -21,10 +25,11 @@ pub struct Engine {
     pub chat: Chat,
     /// Accounts of the server's own.
     pub accounts: Arc<PasswordAccounts>,
-    /// Who knows whose token is whose: the accounts, then the host's tokens.
+    /// Who knows whose token is whose: the accounts, then the host's tokens, and in development
+    /// the tokens for the asking.
     pub authenticator: Arc<dyn Authenticator>,
-    /// Signs tokens as the host does.
-    pub issuer: Arc<JwtIssuer>,
+    /// Signs tokens for the asking, in development only.
+    pub development_issuer: Option<Arc<JwtIssuer>>,
     /// The store.
     pub store: SqliteStore,
     /// Kept, so that no other process uses it.
@@ -61,7 +66,10 @@ impl Engine {
     /// [`EngineError`].
     pub async fn open(config: &Config) -> Result<Self, EngineError> {
         let folder = DataFolder::open(&config.data)?;
-        let key = signing_key(config, &folder)?;
+        let key = match configured_key(config)? {
+            Some(key) => key,
+            None => own_key(&folder)?,
+        };
         let store = SqliteStore::open(&folder.database_location()).await?;
         store.migrate().await?;
         let accounts = PasswordAccounts::new(
@@ -78,32 +86,55 @@ impl Engine {
                 ..JwtConfig::default()
             },
         )?;
-        let authenticator = AnyOf::new(vec![accounts.clone(), Arc::new(jwt)]);
+        let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![accounts.clone(), Arc::new(jwt)];
+        let mut development_issuer = None;
+        if config.dev {
+            let key = HmacKey::new(folder.development_secret()?.expose_secret().as_bytes())?;
+            let jwt = JwtAuthenticator::hs256(&key, JwtConfig::default())?;
+            authenticators.push(Arc::new(jwt));
+            development_issuer = Some(Arc::new(JwtIssuer::hs256(&key, None, None)));
+        }
         let chat = Chat::builder(Arc::new(store.clone())).config(chat_config(config)).build();
         Ok(Self {
             chat,
             accounts,
-            authenticator: Arc::new(authenticator),
-            issuer: Arc::new(issuer(&key, config)),
+            authenticator: Arc::new(AnyOf::new(authenticators)),
+            development_issuer,
             store,
             _folder: folder,
         })
     }
 
-    /// Stops the engine's tasks once what was submitted is stored, and closes the store.
+    /// Stops the engine's tasks once what was submitted is stored, and closes the store. Gives up
+    /// after ten seconds, so that a disk that hangs does not keep the process: what was
+    /// acknowledged is stored by then.
     pub async fn close(self) {
-        self.chat.shutdown().await;
-        self.store.close().await;
+        let closing = async {
+            self.chat.shutdown().await;
+            self.store.close().await;
+        };
+        close_in_time(closing).await;
     }
 }
 
-/// The key that tokens are signed with: the configured secret, or the folder's own.
-pub(crate) fn signing_key(config: &Config, folder: &DataFolder) -> Result<HmacKey, EngineError> {
-    let secret = match &config.jwt.secret {
-        Some(secret) => secret.clone(),
-        None => folder.secret()?,
-    };
-    Ok(HmacKey::new(secret.expose_secret().as_bytes())?)
+async fn close_in_time(closing: impl Future<Output = ()>) {
+    if timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+        tracing::error!(
+            waited = ?CLOSE_TIMEOUT,
+            "the database did not close in time and is left as after a crash"
+        );
+    }
+}
+
+/// The key that the host's tokens are signed with, when it is configured.
+pub(crate) fn configured_key(config: &Config) -> Result<Option<HmacKey>, WeakKey> {
+    let secret = config.jwt.secret.as_ref();
+    secret.map(|secret| HmacKey::new(secret.expose_secret().as_bytes())).transpose()
+}
+
+/// The key that the host's tokens are signed with otherwise: the folder's own.
+pub(crate) fn own_key(folder: &DataFolder) -> Result<HmacKey, EngineError> {
+    Ok(HmacKey::new(folder.secret()?.expose_secret().as_bytes())?)
 }
 
 /// Who signs tokens as the host does.
@@ -134,5 +165,19 @@ fn accounts_config(config: &Config) -> PasswordAccountsConfig {
             ..ThrottleConfig::default()
         },
         ..PasswordAccountsConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_close_is_given_up() {
+        let began = Instant::now();
+        close_in_time(std::future::pending()).await;
+        assert_eq!(began.elapsed().as_secs(), 10);
     }
 }

@@ -121,7 +121,7 @@ impl PasswordAccounts {
         }
     }
 
-    /// Opens a session for a user.
+    /// Opens a session for a user, however many there are.
     async fn open_session(&self, user: User, client: ClientDetails) -> Result<Login, AccountError> {
         let token = SessionToken::generate().map_err(StoreError::failed)?;
         let now = now();
@@ -136,9 +136,24 @@ impl PasswordAccounts {
             last_used_at: now,
             expires_at: self.session_end(now),
         };
-        let ended =
-            self.sessions.insert_login_session(session.clone(), self.sessions_per_user).await?;
+        let ended = self.sessions.insert_login_session(session.clone(), usize::MAX).await?;
         Ok(Login { user, token: token.into_secret(), session, ended })
+    }
+
+    /// Ends the least recently used sessions of a user who has more than allowed, and tells which.
+    ///
+    /// This comes after the last reason to refuse a login: a refusal has no way to tell which
+    /// sessions ended for it, and their connections would live on.
+    async fn end_surplus(&self, mut login: Login) -> Result<Login, StoreError> {
+        let user = &login.user.id;
+        let mut others = self.sessions.login_sessions(user).await?;
+        others.retain(|session| session.id != login.session.id);
+        for session in others.iter().skip(self.sessions_per_user - 1) {
+            if self.sessions.end_login_session(user, session.id).await? {
+                login.ended.push(session.id);
+            }
+        }
+        Ok(login)
     }
 
     /// Whether the user's password is still the one that was checked. A login that was checked
@@ -194,7 +209,7 @@ impl Accounts for PasswordAccounts {
             self.sessions.end_login_session(&login.user.id, login.session.id).await?;
             return Err(AccountError::InvalidCredentials);
         }
-        Ok(login)
+        Ok(self.end_surplus(login).await?)
     }
 
     async fn change_password(

@@ -323,6 +323,25 @@ async fn a_login_that_overlaps_a_change_of_the_password_does_not_outlive_it() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_refused_at_last_ends_no_other_session() {
+    let store = Arc::new(MemoryStore::new());
+    let real = PasswordAccounts::new(store.clone(), store.clone(), &cheap()).unwrap();
+    let first = real.register(ada(), ClientDetails::default()).await.unwrap();
+    let before = store.account(&first.user.id).await.unwrap().unwrap();
+    let after = Account { password_hash: secret("another hash"), ..before.clone() };
+    let mut stored = MockAccountStore::new();
+    stored.expect_account_by_name().returning(move |_| Ok(Some(before.clone())));
+    stored.expect_account().returning(move |_| Ok(Some(after.clone())));
+    let one = PasswordAccountsConfig { sessions_per_user: 1, ..cheap() };
+    let racing = PasswordAccounts::new(Arc::new(stored), store, &one).unwrap();
+    let refused = login(&racing, "ada", "correct horse").await;
+    assert!(matches!(refused, Err(AccountError::InvalidCredentials)));
+    let left = real.sessions(&first.user.id).await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].id, first.session.id, "nobody would be told that it ended");
+}
+
+#[tokio::test]
 async fn diagnostics_show_no_secret() {
     let accounts = over_memory(&cheap());
     let login = accounts.register(ada(), ClientDetails::default()).await.unwrap();

@@ -1,11 +1,11 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use chat_core::auth::{AccountError, Accounts, ClientDetails, Registration};
 use chat_core::proto::{
-    ClientId, ConversationId, ConversationTarget, CreateRoom, DisplayName, MessageSend, PeerTarget,
-    RoomName, Topic, UserId, Username,
+    ClientId, Conversation, ConversationId, ConversationTarget, CreateRoom, DisplayName,
+    MessageSend, PeerTarget, RoomName, Topic, UserId, Username,
 };
-use chat_core::{Actor, Chat, ChatError};
+use chat_core::{Actor, Chat};
 use clap::Args;
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -29,7 +29,8 @@ const WORDS: [&str; 8] = [
 ];
 
 /// `chat-server seed`: ten users, a direct conversation for each pair, five rooms, and a thousand
-/// messages. What is there already is left alone, so a second run changes nothing.
+/// messages. What it made already is left alone, so a second run changes nothing, and so is what
+/// others made: a room of the same name is another room.
 #[derive(Debug, Args)]
 pub(super) struct Seed {
     /// The password of the users it makes (default: a random one, which is printed)
@@ -111,9 +112,9 @@ async fn conversations(
     made: &mut Made,
 ) -> Result<Vec<(ConversationId, Vec<UserId>)>, CommandError> {
     let mut conversations = Vec::new();
-    let mut known = known_conversations(chat, users).await?;
+    let known = known_conversations(chat, users).await?;
     let mut add = |id: ConversationId, members: Vec<UserId>, made: &mut Made| {
-        made.conversations += usize::from(known.insert(id));
+        made.conversations += usize::from(!known.contains_key(&id));
         conversations.push((id, members));
     };
     for (place, user) in users.iter().enumerate() {
@@ -126,20 +127,22 @@ async fn conversations(
     for (place, name) in ROOMS.iter().enumerate() {
         let owner = Actor::user(users[place].clone());
         let name = RoomName::parse(name)?;
-        let target = ConversationTarget { conversation_id: None, name: Some(name.clone()) };
-        let room = match chat.join_room(&owner, &target).await {
-            Err(ChatError::NotFound) => {
+        let own = known
+            .values()
+            .find(|room| room.created_by == owner.user_id && room.name.as_ref() == Some(&name));
+        let id = match own {
+            Some(room) => room.id,
+            None => {
                 let topic = Some(Topic::parse(&format!("All about {name}"))?);
-                chat.create_room(&owner, CreateRoom { kind: None, name, visibility: None, topic })
-                    .await?
+                let room = CreateRoom { kind: None, name, visibility: None, topic };
+                chat.create_room(&owner, room).await?.conversation_id
             }
-            joined => joined?,
         };
-        let target = ConversationTarget { conversation_id: Some(room.conversation_id), name: None };
+        let target = ConversationTarget { conversation_id: Some(id), name: None };
         for user in users {
             chat.join_room(&Actor::user(user.clone()), &target).await?;
         }
-        add(room.conversation_id, users.to_vec(), made);
+        add(id, users.to_vec(), made);
     }
     Ok(conversations)
 }
@@ -147,14 +150,14 @@ async fn conversations(
 async fn known_conversations(
     chat: &Chat,
     users: &[UserId],
-) -> Result<HashSet<ConversationId>, CommandError> {
-    let mut known = HashSet::new();
+) -> Result<HashMap<ConversationId, Conversation>, CommandError> {
+    let mut known = HashMap::new();
     for user in users {
         let mut cursor = None;
         loop {
             let actor = Actor::user(user.clone());
             let page = chat.conversations(&actor, cursor.as_ref(), None).await?;
-            known.extend(page.data.iter().map(|summary| summary.conversation_id));
+            known.extend(page.data.into_iter().map(|one| (one.conversation_id, one.conversation)));
             match page.meta.next_cursor {
                 Some(next) => cursor = Some(next),
                 None => break,

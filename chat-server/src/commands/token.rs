@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::{CommandError, Options, start};
 use crate::DataFolder;
-use crate::engine::{issuer, signing_key};
+use crate::engine::{configured_key, issuer, own_key};
 
 /// `chat-server token`.
 #[derive(Debug, Args)]
@@ -29,8 +29,11 @@ pub(super) struct Token {
 impl Token {
     pub(super) fn run(self, options: &Options) -> Result<(), CommandError> {
         let config = start(&options.sources()?)?;
-        let folder = DataFolder::open_shared(&config.data)?;
-        let issuer = issuer(&signing_key(&config, &folder)?, &config);
+        let key = match configured_key(&config)? {
+            Some(key) => key,
+            None => own_key(&DataFolder::open_shared(&config.data)?)?,
+        };
+        let issuer = issuer(&key, &config);
         let subject = TokenSubject {
             id: self.user,
             username: self.username.as_deref().map(Username::parse).transpose()?,

@@ -165,6 +165,8 @@ pub struct HttpLimits {
     pub header_timeout_ms: u64,
     /// How long a request may take, from its head to its answer. Default 30,000.
     pub request_timeout_ms: u64,
+    /// How long a client may take nothing of an answer. Default 30,000.
+    pub write_timeout_ms: u64,
     /// The most bytes of a request's head. Default 16 KiB.
     pub header_bytes: usize,
     /// The most bytes of a JSON body. Default 64 KiB.
@@ -176,6 +178,7 @@ impl Default for HttpLimits {
         Self {
             header_timeout_ms: 5_000,
             request_timeout_ms: 30_000,
+            write_timeout_ms: 30_000,
             header_bytes: 16 * 1024,
             body_bytes: 64 * 1024,
         }

@@ -74,6 +74,7 @@ impl Config {
             ("store.call_timeout_ms", self.store.call_timeout_ms, 10..=600_000),
             ("http.header_timeout_ms", self.http.header_timeout_ms, 10..=600_000),
             ("http.request_timeout_ms", self.http.request_timeout_ms, 10..=600_000),
+            ("http.write_timeout_ms", self.http.write_timeout_ms, 10..=600_000),
             ("heartbeat.ping_interval_ms", heartbeat.ping_interval_ms, 100..=DAY_MS),
             ("heartbeat.pong_timeout_ms", heartbeat.pong_timeout_ms, 100..=DAY_MS),
             ("limits.typing_resend_ms", limits.typing_resend_ms, 100..=limits.typing_expiry_ms),

@@ -1,20 +1,20 @@
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
 use super::secret;
 
-/// The folder that holds what a server keeps: its database and its secret. Only its owner may look
+/// The folder that holds what a server keeps: its database and its secrets. Only its owner may look
 /// into it.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
     /// Held while the folder is in use: two servers on one database would each number changes as if
     /// they were alone.
-    lock: Option<File>,
+    _lock: Option<File>,
 }
 
 /// Why a data folder cannot be used.
@@ -28,6 +28,13 @@ pub enum DataError {
         .0.display()
     )]
     InUse(PathBuf),
+    /// There is none, where one is to be looked into.
+    #[error(
+        "there is no data folder {}: name the one of the server with --data, or start the server \
+         once, which makes it",
+        .0.display()
+    )]
+    Missing(PathBuf),
     /// It cannot be made, read or written.
     #[error("{} cannot be used", path.display())]
     Io {
@@ -55,43 +62,55 @@ impl DataFolder {
     ///
     /// [`DataError`].
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let mut folder = Self::open_shared(path)?;
+        let failed = |source| DataError::Io { path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                path = %path.display(),
+                "other users may look into the data folder: chmod 700 it"
+            );
+        }
         let lock_path = path.join("server.lock");
-        let failed = |source| DataError::Io { path: lock_path.clone(), source };
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(failed)?;
+        let lock = open_private(&lock_path)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(DataError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::Error(source)) => {
+                return Err(DataError::Io { path: lock_path, source });
+            }
         }
-        folder.lock = Some(lock);
+        let folder = Self { path: path.to_owned(), _lock: Some(lock) };
+        // SQLite would make it for everybody to read. Its other files take after this one.
+        open_private(&folder.database())?;
         Ok(folder)
     }
 
-    /// Opens a folder, made if it is not there, to look into it while a server may be using it.
+    /// Opens a folder that is there, to look into it while a server may be using it.
     ///
     /// # Errors
     ///
+    /// [`DataError::Missing`], so that a mistyped path makes no secret that no server knows, and
     /// [`DataError::Io`].
     pub fn open_shared(path: &Path) -> Result<Self, DataError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), lock: None })
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Ok(Self { path: path.to_owned(), _lock: None }),
+            Ok(_) => Err(DataError::Missing(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(DataError::Missing(path.to_owned()))
+            }
+            Err(source) => Err(DataError::Io { path: path.to_owned(), source }),
+        }
     }
 
     /// Where the database is, as a store is told.
     #[must_use]
     pub fn database_location(&self) -> String {
-        self.path.join("chat.db").to_string_lossy().into_owned()
+        self.database().to_string_lossy().into_owned()
+    }
+
+    fn database(&self) -> PathBuf {
+        self.path.join("chat.db")
     }
 
     /// The secret that tokens are signed with where none is configured: made at first use, and the
@@ -103,4 +122,26 @@ impl DataFolder {
     pub fn secret(&self) -> Result<SecretString, DataError> {
         secret::read_or_make(&self.path.join("secret.key"))
     }
+
+    /// The secret that tokens of development are signed with: made at first use, and the same from
+    /// then on. It is another one than [`DataFolder::secret`], so that these tokens are worth
+    /// nothing once the folder is served in earnest.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError`].
+    pub fn development_secret(&self) -> Result<SecretString, DataError> {
+        secret::read_or_make(&self.path.join("dev.key"))
+    }
+}
+
+/// Opens a file, made for its owner only if it is not there.
+fn open_private(path: &Path) -> Result<File, DataError> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| DataError::Io { path: path.to_owned(), source })
 }

@@ -2,8 +2,9 @@
 
 mod catch_panic;
 mod dev_token;
+mod host;
 mod page;
-mod problem;
+pub(crate) mod problem;
 mod request_log;
 mod time_limit;
 
@@ -29,7 +30,7 @@ pub(crate) fn router(engine: &Engine, ws: WsEndpoint, config: &Config) -> Router
     let base = config.base_path.as_str();
     let api = HttpConfig {
         accounts: Some(engine.accounts.clone()),
-        origins: OriginPolicy::new(config.origins.clone()),
+        origins: OriginPolicy::new(config.origins.clone()).https_only(config.cookie.secure),
         session_cookie: session_cookie(config),
         registration: config.accounts.registration,
         json_body_bytes: config.http.body_bytes,
@@ -44,8 +45,8 @@ pub(crate) fn router(engine: &Engine, ws: WsEndpoint, config: &Config) -> Router
         .nest(base, chat_http::router(engine.chat.clone(), api))
         .fallback(page::show)
         .method_not_allowed_fallback(problem::method_not_allowed);
-    if config.dev {
-        router = router.merge(dev_token::route(Arc::clone(&engine.issuer)));
+    if let Some(issuer) = &engine.development_issuer {
+        router = router.merge(dev_token::route(Arc::clone(issuer), config.dev_allow_remote));
     }
     let limit = Duration::from_millis(config.http.request_timeout_ms);
     router

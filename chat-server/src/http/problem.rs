@@ -4,26 +4,38 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chat_core::proto::ErrorCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::request_log::RequestId;
 
-/// An error in the form of RFC 9457, as the API has it.
-pub(super) fn problem(code: ErrorCode, detail: &str, id: Option<&RequestId>) -> Response {
-    let status = StatusCode::from_u16(code.http_status())
-        .expect("the status of every code is one of RFC 9110");
-    let body = json!({
+/// The type of the body of an error.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The status that goes with a code.
+pub(crate) fn status(code: ErrorCode) -> StatusCode {
+    StatusCode::from_u16(code.http_status()).expect("the status of every code is one of RFC 9110")
+}
+
+/// The body of an error that belongs to no request.
+pub(crate) fn body(code: ErrorCode, detail: &str) -> Value {
+    let status = status(code);
+    json!({
         "type": "about:blank",
         "title": status.canonical_reason(),
         "status": status.as_u16(),
         "detail": detail,
         "code": code,
         "retryable": code.is_retryable(),
-        "requestId": id.map(RequestId::as_str),
-    });
-    let mut response = (status, Json(body)).into_response();
+    })
+}
+
+/// An error in the form of RFC 9457, as the API has it.
+pub(super) fn problem(code: ErrorCode, detail: &str, id: Option<&RequestId>) -> Response {
+    let mut body = body(code, detail);
+    body["requestId"] = id.map(RequestId::as_str).into();
+    let mut response = (status(code), Json(body)).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -4,6 +4,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use chat_http::CallerId;
 use uuid::Uuid;
 
 /// The header by which a request is followed through logs, here and in front of the server.
@@ -31,7 +32,8 @@ impl RequestId {
     }
 }
 
-/// The outermost layer: names every request, and writes one line about it when it is answered.
+/// The outermost layer: names every request, and writes one line about it when it is answered, with
+/// the user who made it, where the API found out.
 ///
 /// The line has the pattern of the path and never the path itself or its query, so that no id and
 /// no token gets into a log by way of an address.
@@ -51,6 +53,7 @@ pub(super) async fn log_request(mut request: Request, next: Next) -> Response {
         %method,
         path = path.as_ref().map_or("(none)", MatchedPath::as_str),
         status = response.status().as_u16(),
+        user = response.extensions().get::<CallerId>().map(|caller| caller.0.as_str()),
         duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "request"
     );

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backoff::Backoff;
-use super::capacity::{Capacity, Full};
+use super::capacity::Capacity;
 use super::connection::{self, ConnectionSettings};
 use super::guarded::GuardedStream;
+use super::refusal::refusal;
 
 /// Takes connections and has each served by a task.
 #[derive(Debug)]
@@ -25,12 +26,6 @@ pub(super) struct Acceptor {
     /// Connections end now.
     pub(super) cut: CancellationToken,
 }
-
-/// The answer to a connection for which there is no place.
-const FULL_SERVER: &str = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n";
-
-/// The answer to an address that has as many connections as allowed.
-const FULL_ADDRESS: &str = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n";
 
 impl Acceptor {
     /// Takes connections for ever. Whatever goes wrong passes or is one connection's own matter,
@@ -59,12 +54,8 @@ impl Acceptor {
             Ok(place) => place,
             Err(full) => {
                 tracing::debug!(?full, "a connection was turned away");
-                let answer = match full {
-                    Full::Server => FULL_SERVER,
-                    Full::Address => FULL_ADDRESS,
-                };
                 // A new connection has room for it; if not, closing says as much.
-                let _ = stream.try_write(answer.as_bytes());
+                let _ = stream.try_write(refusal(full).as_bytes());
                 return;
             }
         };
@@ -73,7 +64,7 @@ impl Acceptor {
             return;
         }
         self.connections.spawn(connection::serve(
-            GuardedStream::new(stream, place),
+            GuardedStream::new(stream, place, self.settings.write_timeout),
             peer,
             self.router.clone(),
             self.settings,

@@ -14,13 +14,15 @@ use tower::ServiceExt;
 
 use super::guarded::GuardedStream;
 
-/// What one connection may cost before its request is read.
+/// What one connection may cost, whatever its requests are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConnectionSettings {
     /// How long a request's head may take, and how long a connection may be idle between two.
     pub(super) header_timeout: Duration,
     /// The most bytes of a request's head; more is answered with 431.
     pub(super) header_bytes: usize,
+    /// How long a client may take nothing of what is written to it.
+    pub(super) write_timeout: Duration,
 }
 
 /// Serves the requests of one connection, until the client ends it, or `stop` and the request at

@@ -6,6 +6,7 @@ mod capacity;
 mod connection;
 mod error;
 mod guarded;
+mod refusal;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -67,6 +68,7 @@ impl Server {
             settings: ConnectionSettings {
                 header_timeout: Duration::from_millis(config.http.header_timeout_ms),
                 header_bytes: config.http.header_bytes,
+                write_timeout: Duration::from_millis(config.http.write_timeout_ms),
             },
             capacity: Arc::new(Capacity::new(&config.connections)),
             connections: TaskTracker::new(),
@@ -131,7 +133,7 @@ async fn sweep(engine: &Engine) {
 fn ws_config(config: &Config) -> WsConfig {
     let cookie = if config.cookie.secure { SECURE_SESSION_COOKIE } else { PLAIN_SESSION_COOKIE };
     WsConfig {
-        origins: OriginPolicy::new(config.origins.clone()),
+        origins: OriginPolicy::new(config.origins.clone()).https_only(config.cookie.secure),
         session_cookie: cookie.into(),
         allow_query_token: config.allow_query_token,
         authentication_timeout: Duration::from_millis(config.websocket.authentication_timeout_ms),

@@ -56,6 +56,22 @@ async fn a_head_that_never_ends_is_answered_431() {
 }
 
 #[tokio::test]
+async fn whoever_does_not_read_answers_loses_the_connection() {
+    let server = TestServer::start(|config| {
+        config.http.write_timeout_ms = 200;
+        config.connections.total = 1;
+    })
+    .await;
+    let mut silent = server.connect_to_place().await;
+    let requests = "GET /app.js HTTP/1.1\r\nhost: chat.test\r\n\r\n".repeat(2_000);
+    tokio::select! {
+        () = silent.sends_and_never_reads(requests.as_bytes()) => {}
+        _ = server.connect_to_place() => {}
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_has_its_share_of_connections() {
     let server = TestServer::start(|config| {
         config.connections.per_address = 2;
@@ -70,7 +86,10 @@ async fn an_address_has_its_share_of_connections() {
     assert_eq!(second.answer().await.unwrap().status, 200);
 
     let mut third = server.connect().await;
-    assert_eq!(third.answer().await.unwrap().status, 429);
+    let answer = third.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("retry-after")), (429, "60"));
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(answer.json()["code"], "too_many");
     third.closed().await;
 
     // The place is free once the server has seen the end, which the client is not told of.
@@ -98,6 +117,8 @@ async fn the_server_has_a_total_of_connections() {
     let mut second = server.connect().await;
     let answer = second.answer().await.unwrap();
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(answer.json()["code"], "unavailable");
     first.send("GET /healthz HTTP/1.1", "").await;
     assert_eq!(first.answer().await.unwrap().status, 200, "the first goes on");
     server.stop().await;

@@ -54,8 +54,7 @@ async fn no_secret_is_logged() {
         let login = format!("{{\"username\": \"ada\", \"password\": \"{password}\"}}");
         server.post("/api/chat/auth/login", &login).await;
     }
-    let jwt = server.post("/dev/token", "{\"userId\": \"u-1\"}").await.json();
-    let jwt = jwt["token"].as_str().unwrap().to_owned();
+    let jwt = server.token_for("u-1").await;
 
     for token in [session.as_str(), jwt.as_str(), "canary-token", "chs_canary"] {
         for head in [
@@ -91,4 +90,6 @@ async fn no_secret_is_logged() {
     assert!(log.contains("path=\"/api/chat/auth/me\"") || log.contains("path=/api/chat/auth/me"));
     assert!(log.contains("session=") && log.contains("user="), "connections say whose they are");
     assert!(log.lines().filter(|line| line.contains(" request_id=")).count() > 20);
+    let of_user = |line: &&str| line.contains(" request_id=") && line.contains(" user=\"u-1\"");
+    assert!(log.lines().filter(of_user).count() > 0, "requests say whose they are");
 }

@@ -74,23 +74,50 @@ async fn the_page_comes_with_its_policy_and_is_not_sent_twice() {
 #[tokio::test]
 async fn development_hands_out_tokens_that_the_api_accepts() {
     let server = TestServer::start(|_| {}).await;
-    let answer = server.post("/dev/token", "{\"userId\": \"u-1\", \"username\": \"ada\"}").await;
-    assert_eq!(answer.status, 200);
-    let token = answer.json()["token"].as_str().unwrap().to_owned();
-    let head = format!("GET /api/chat/auth/me HTTP/1.1\r\nauthorization: Bearer {token}");
-    let me = server.request(&head, "").await;
+    let answer = server.dev_token("{\"userId\": \"u-1\", \"username\": \"ada\"}").await;
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+    let me = server.me(answer.json()["token"].as_str().unwrap()).await;
     assert_eq!(me.status, 200, "{me:?}");
     assert!(me.json().to_string().contains("\"u-1\""), "{me:?}");
 
     for (body, status, code) in [
         ("{\"userId\": \"a b\"}", 422, "invalid_payload"),
         ("{}", 422, "invalid_payload"),
+        ("{\"userId\": \"u-1\", \"expiresInSeconds\": 2592001}", 422, "invalid_payload"),
         ("nonsense", 400, "malformed_json"),
         (&"x".repeat(5_000), 413, "payload_too_large"),
     ] {
-        let refused = server.post("/dev/token", body).await;
+        let refused = server.dev_token(body).await;
         assert_eq!((refused.status, &refused.json()["code"]), (status, &code.into()));
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_name_gets_no_token() {
+    let body = "{\"userId\": \"u-1\"}";
+    let server = TestServer::start(|_| {}).await;
+    let refused = server.request("POST /dev/token HTTP/1.1\r\nhost: evil.test:8080", body).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &"forbidden".into()));
+    for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080"] {
+        let head = format!("POST /dev/token HTTP/1.1\r\nhost: {host}");
+        assert_eq!(server.request(&head, body).await.status, 200, "{host}");
+    }
+    server.stop().await;
+
+    let server = TestServer::start(|config| config.dev_allow_remote = true).await;
+    let answer = server.request("POST /dev/token HTTP/1.1\r\nhost: my-machine.test", body).await;
+    assert_eq!(answer.status, 200, "told to be open to others");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_of_development_is_worth_nothing_afterwards() {
+    let server = TestServer::start(|_| {}).await;
+    let token = server.token_for("admin").await;
+    assert_eq!(server.me(&token).await.status, 200);
+    let server = TestServer::start_on(server.stop().await, |config| config.dev = false).await;
+    assert_eq!(server.me(&token).await.status, 401);
     server.stop().await;
 }
 
@@ -102,7 +129,7 @@ async fn without_development_there_are_no_tokens_and_no_demo_logins() {
     let data = server.stop().await;
 
     let server = TestServer::start_on(data, |config| config.dev = false).await;
-    let answer = server.post("/dev/token", "{\"userId\": \"u-1\"}").await;
+    let answer = server.dev_token("{\"userId\": \"u-1\"}").await;
     assert_eq!((answer.status, &answer.json()["code"]), (404, &"not_found".into()));
     assert_eq!(answer.header("content-type"), "application/problem+json");
     let login = server.post("/api/chat/auth/login", demo).await;
@@ -121,6 +148,18 @@ async fn the_api_moves_with_its_base_path() {
     assert_eq!(server.get("/api/chat/conversations").await.status, 404);
     assert_eq!(server.get("/talk/ws").await.status, 426);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_without_tls_is_another_origin_unless_cookies_need_none() {
+    let register = "{\"username\": \"ada\", \"password\": \"correct horse\"}";
+    let head = "POST /api/chat/auth/register HTTP/1.1\r\norigin: http://chat.test\r\n\
+                content-type: application/json";
+    for (secure, status) in [(true, 403), (false, 201)] {
+        let server = TestServer::start(|config| config.cookie.secure = secure).await;
+        assert_eq!(server.request(head, register).await.status, status);
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Starting, stopping, and what is kept in between.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 
 use crate::support::TestServer;
 use chat_server::config::Config;
@@ -21,16 +22,35 @@ async fn the_secret_is_made_once_and_tokens_outlive_a_restart() {
     let secret = server.data.path().join("chat/secret.key");
     let made = std::fs::read_to_string(&secret).unwrap();
     assert!(made.trim().len() >= 43);
-    assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
-    let folder = std::fs::metadata(secret.parent().unwrap()).unwrap();
-    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
-    let token = server.post("/dev/token", "{\"userId\": \"u-1\"}").await.json();
-    let token = token["token"].as_str().unwrap().to_owned();
+    assert_eq!(mode(&secret), 0o600);
+    assert_eq!(mode(secret.parent().unwrap()), 0o700);
+    assert_eq!(mode(&server.data.path().join("chat/dev.key")), 0o600);
+    let token = server.token_for("u-1").await;
 
     let server = TestServer::start_on(server.stop().await, |_| {}).await;
     assert_eq!(std::fs::read_to_string(&secret).unwrap(), made);
-    let head = format!("GET /api/chat/auth/me HTTP/1.1\r\nauthorization: Bearer {token}");
-    assert_eq!(server.request(&head, "").await.status, 200);
+    assert_eq!(server.me(&token).await.status, 200);
+    server.stop().await;
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn what_is_stored_is_for_its_owner_only() {
+    let data = tempfile::tempdir().unwrap();
+    // As a service manager may have made it.
+    let folder = data.path().join("chat");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    let server = TestServer::start_on(data, |_| {}).await;
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.iter().any(|file| file.ends_with("chat.db-wal")), "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{file:?}");
+    }
     server.stop().await;
 }
 
@@ -148,70 +168,4 @@ async fn a_request_that_does_not_end_is_cut_off_when_the_time_is_over() {
     assert_eq!(stuck.answer().await.unwrap().status, 100);
     server.stop().await;
     stuck.closed().await;
-}
-
-/// The binary itself: what it prints, and how it ends.
-#[test]
-fn the_binary_prints_its_address_and_ends_in_order() {
-    let data = tempfile::tempdir().unwrap();
-    let mut server = binary(&data, &["serve", "--dev", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut banner = std::io::BufReader::new(server.stdout.take().unwrap());
-    let mut printed = String::new();
-    while !printed.contains("Ctrl-C") {
-        assert!(std::io::BufRead::read_line(&mut banner, &mut printed).unwrap() > 0, "{printed}");
-    }
-    let address = printed.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
-    assert!(address.starts_with("127.0.0.1:") && !address.ends_with(":0"), "{printed}");
-    assert!(printed.contains("demo-ada") && printed.contains("demo-ben"), "{printed}");
-    assert!(std::net::TcpStream::connect(address).is_ok());
-
-    let signalled = Command::new("kill").arg(server.id().to_string()).status().unwrap();
-    assert!(signalled.success());
-    let output = server.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("stopped"));
-}
-
-#[test]
-fn the_commands_do_what_they_say() {
-    let data = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| {
-        let output = binary(&data, arguments).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.success(), text(output.stdout), text(output.stderr))
-    };
-    let (good, printed, _) = run(&["migrate"]);
-    assert!(good && printed.contains("up to date"), "{printed}");
-    let (good, token, _) = run(&["token", "u-1", "--name", "Ada"]);
-    assert!(good && token.trim().split('.').count() == 3, "{token}");
-    let (good, _, told) = run(&["token", "a b"]);
-    assert!(!good && told.contains("must not contain"), "{told}");
-    let (good, printed, _) = run(&["config", "check"]);
-    assert!(good && printed.contains("good"), "{printed}");
-    let (good, _, told) = run(&["--set", "limits.page=0", "config", "check"]);
-    assert!(!good && told.contains("limits.page is 0, but 1 to 100 is allowed"), "{told}");
-    let (good, printed, _) = run(&["--set", "limits.page=7", "config", "print"]);
-    assert!(good && printed.contains("limits.page = 7\n"), "{printed}");
-    let (good, printed, _) = run(&["seed"]);
-    assert!(good, "{printed}");
-    assert!(printed.contains("made 10 users, 50 conversations, 1000 messages"), "{printed}");
-    let (good, printed, _) = run(&["seed"]);
-    assert!(good && printed.contains("made 0 users, 0 conversations, 0 messages"), "{printed}");
-    let (good, _, told) = run(&["serve", "--dev", "--listen", "0.0.0.0:0"]);
-    assert!(!good && told.contains("--dev-allow-remote"), "{told}");
-}
-
-fn binary(data: &tempfile::TempDir, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    command.arg("--data").arg(data.path().join("chat")).args(arguments);
-    for (variable, _) in std::env::vars_os() {
-        if variable.to_string_lossy().starts_with("CHAT_") {
-            command.env_remove(variable);
-        }
-    }
-    command
 }

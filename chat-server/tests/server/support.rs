@@ -61,7 +61,7 @@ impl TestServer {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        Client { stream: TcpStream::connect(self.address).await.unwrap(), read: Vec::new() }
+        Client::connect(self.address).await
     }
 
     /// A connection that has a place. Tries again while there is none, since the server learns of
@@ -81,23 +81,36 @@ impl TestServer {
 
     /// A device of a user, connected by WebSocket and greeted.
     pub(crate) async fn device(&self, user: &str) -> Client {
-        let token = self.post("/dev/token", &format!("{{\"userId\": \"{user}\"}}")).await.json();
+        let token = self.token_for(user).await;
         let mut client = self.connect().await;
-        let head = format!(
-            "GET /api/chat/ws HTTP/1.1\r\n{WEBSOCKET}\r\nauthorization: Bearer {}",
-            token["token"].as_str().unwrap()
-        );
+        let head =
+            format!("GET /api/chat/ws HTTP/1.1\r\n{WEBSOCKET}\r\nauthorization: Bearer {token}");
         client.send(&head, "").await;
         assert_eq!(client.answer().await.unwrap().status, 101);
         client.reads("session.ready").await;
         client
     }
 
+    /// What the server answers to whoever asks for a token, from this machine.
+    pub(crate) async fn dev_token(&self, body: &str) -> Answer {
+        self.request("POST /dev/token HTTP/1.1\r\nhost: localhost", body).await
+    }
+
+    /// A token of development for a user.
+    pub(crate) async fn token_for(&self, user: &str) -> String {
+        let answer = self.dev_token(&format!("{{\"userId\": \"{user}\"}}")).await.json();
+        answer["token"].as_str().unwrap().to_owned()
+    }
+
+    /// What the server answers to whoever asks who the bearer of a token is.
+    pub(crate) async fn me(&self, token: &str) -> Answer {
+        let head = format!("GET /api/chat/auth/me HTTP/1.1\r\nauthorization: Bearer {token}");
+        self.request(&head, "").await
+    }
+
     /// One request on a connection of its own.
     pub(crate) async fn request(&self, head: &str, body: &str) -> Answer {
-        let mut client = self.connect().await;
-        client.send(head, body).await;
-        client.answer().await.expect("an answer")
+        request(self.address, head, body).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -108,6 +121,13 @@ impl TestServer {
         let head = format!("POST {path} HTTP/1.1\r\ncontent-type: application/json");
         self.request(&head, body).await
     }
+}
+
+/// One request on a connection of its own.
+pub(crate) async fn request(address: SocketAddr, head: &str, body: &str) -> Answer {
+    let mut client = Client::connect(address).await;
+    client.send(head, body).await;
+    client.answer().await.expect("an answer")
 }
 
 pub(crate) struct Client {
@@ -123,15 +143,27 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// Sends a request; the head may have header lines, divided by CRLF.
+    async fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
+    }
+
+    /// Sends a request; the head may have header lines, divided by CRLF. Without a host among them
+    /// it is `chat.test`.
     pub(crate) async fn send(&mut self, head: &str, body: &str) {
-        let request =
-            format!("{head}\r\nhost: chat.test\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let host = if head.contains("\r\nhost: ") { "" } else { "\r\nhost: chat.test" };
+        let request = format!("{head}{host}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         self.send_raw(request.as_bytes()).await;
     }
 
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Sends as much as the server takes, and reads nothing of what it answers.
+    pub(crate) async fn sends_and_never_reads(&mut self, bytes: &[u8]) {
+        // A connection that the server gives up is what is waited for elsewhere.
+        let _ = self.stream.write_all(bytes).await;
+        std::future::pending().await
     }
 
     /// The next answer; none when the server closes the connection instead.
