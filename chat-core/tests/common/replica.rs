@@ -112,7 +112,14 @@ impl Replica {
             }
             kind @ ("member.joined" | "member.left") => {
                 let place = place();
-                let copy = self.places.get_mut(&place).expect("a conversation it knows");
+                let Some(copy) = self.places.get_mut(&place) else {
+                    // Left in the moment of joining, before the conversation appeared.
+                    assert_eq!(
+                        (kind, &payload["member"]["userId"]),
+                        ("member.left", &json!(self.user))
+                    );
+                    return;
+                };
                 copy.advance(payload);
                 let member = payload["member"]["userId"].as_str().unwrap().to_owned();
                 let (own, joined) = (member == self.user, kind == "member.joined");
