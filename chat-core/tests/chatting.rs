@@ -293,6 +293,9 @@ async fn presence_has_one_status_for_all_tabs_and_a_grace_time() {
     for _ in 0..14 {
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
     }
+    // Looked at before the return, which would replace what was not read yet.
+    let told = ada.everything().await;
+    assert!(told.iter().all(|f| f["payload"]["status"] != "offline"), "no flicker: {told:?}");
     let back = Device::attach(&chat, "bo").await;
     for _ in 0..60 {
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
