@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chat_core::auth::UserClaims;
-use chat_core::proto::{ConversationId, Message, MessageId, MessageSend, PeerTarget};
+use chat_core::proto::{ConversationId, Message, MessageId, MessageSend, PeerTarget, UserId};
 use chat_core::store::{AppendOutcome, Changes, Head, MessageDraft, MessageStore, StoreError};
 use chat_core::{Actor, Chat, MemoryStore};
 
@@ -55,6 +55,14 @@ impl<S: MessageStore> MessageStore for Counted<S> {
 
     async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Head>, StoreError> {
         self.inner.heads(conversations).await
+    }
+
+    async fn visible_head(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Head>, StoreError> {
+        self.inner.visible_head(conversation, user).await
     }
 }
 

@@ -13,8 +13,8 @@ use crate::hub::Origin;
 use crate::router::{Router, causes};
 use crate::sharded::lock;
 use crate::store::{AppendOutcome, MessageDraft, MessageStore, StoreError};
-use crate::stores::within;
 use crate::tasks::Tasks;
+use crate::within::within;
 
 /// The most messages stored in one call.
 const BATCH: usize = 1_024;

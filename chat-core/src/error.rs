@@ -51,8 +51,26 @@ pub enum ChatError {
     #[error("the store did not answer in time: try again")]
     Timeout,
     /// The store did not do its part.
-    #[error("the request could not be carried out: try again later")]
+    #[error("{}", told(.0))]
     Store(#[from] StoreError),
+}
+
+/// When to try again what may work in a moment.
+const SOON: Duration = Duration::from_secs(1);
+/// When to try again what somebody has to look after first.
+const LATER: Duration = Duration::from_secs(30);
+
+/// What people are told of a failure of the store.
+const fn told(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Full(_) => {
+            "the server has no room to store this: nothing was stored, try again later"
+        }
+        StoreError::Unavailable(_) | StoreError::CircuitOpen { .. } => {
+            "the server cannot reach its database at this moment: try again"
+        }
+        StoreError::Failed(_) => "the request could not be carried out: try again later",
+    }
 }
 
 impl ChatError {
@@ -79,7 +97,10 @@ impl ChatError {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::RateLimited { retry_after }
+            | Self::Store(StoreError::CircuitOpen { retry_after }) => Some(*retry_after),
+            Self::Busy | Self::Timeout | Self::Store(StoreError::Unavailable(_)) => Some(SOON),
+            Self::Store(StoreError::Full(_)) => Some(LATER),
             _ => None,
         }
     }

@@ -72,9 +72,9 @@ mod memory;
 mod router;
 mod session;
 mod sharded;
-mod stores;
 mod tasks;
 mod typing;
+mod within;
 
 pub use chat::{Actor, Chat, ChatBuilder, Receipt, Sent};
 pub use chat_proto as proto;

@@ -477,6 +477,14 @@ impl MessageStore for Panics {
     async fn heads(&self, c: &[ConversationId]) -> Result<Vec<Head>, StoreError> {
         self.inner.heads(c).await
     }
+
+    async fn visible_head(
+        &self,
+        c: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Head>, StoreError> {
+        self.inner.visible_head(c, user).await
+    }
 }
 
 /// Messages that wait behind a batch that panics are stored.
@@ -691,6 +699,14 @@ impl MessageStore for Batches {
     }
     async fn heads(&self, c: &[ConversationId]) -> Result<Vec<Head>, StoreError> {
         self.inner.heads(c).await
+    }
+
+    async fn visible_head(
+        &self,
+        c: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Head>, StoreError> {
+        self.inner.visible_head(c, user).await
     }
 }
 

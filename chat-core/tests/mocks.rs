@@ -11,7 +11,8 @@ use chat_core::presence::MockPresenceStore;
 use chat_core::proto::{ErrorCode, MessageSend, PeerTarget};
 use chat_core::store::{
     MockAccountStore, MockConversationStore, MockCursorStore, MockInboxStore,
-    MockLoginSessionStore, MockMemberStore, MockMessageStore, MockUserStore, StoreError,
+    MockLoginSessionStore, MockMemberStore, MockMessageStore, MockProbeStore, MockUserStore,
+    StoreError,
 };
 use chat_core::{Actor, Chat, ChatConfig, ChatError, MemoryStore};
 
@@ -20,7 +21,7 @@ fn there_is_a_mock_of_every_trait() {
     let _ = (MockUserStore::new(), MockConversationStore::new(), MockMemberStore::new());
     let _ = (MockMessageStore::new(), MockCursorStore::new(), MockInboxStore::new());
     let _ = (MockAccountStore::new(), MockLoginSessionStore::new(), MockPresenceStore::new());
-    let _ = (MockBroker::new(), MockAccounts::new());
+    let _ = (MockBroker::new(), MockAccounts::new(), MockProbeStore::new());
 }
 
 #[tokio::test]
@@ -109,6 +110,14 @@ impl chat_core::store::MessageStore for Frozen {
         &self,
         _: &[chat_core::proto::ConversationId],
     ) -> Result<Vec<chat_core::store::Head>, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn visible_head(
+        &self,
+        _: chat_core::proto::ConversationId,
+        _: &chat_core::proto::UserId,
+    ) -> Result<Option<chat_core::store::Head>, StoreError> {
         std::future::pending().await
     }
 }

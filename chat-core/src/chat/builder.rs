@@ -12,9 +12,9 @@ use crate::memory::MemoryPresence;
 use crate::presence::{Presence, PresenceStore};
 use crate::router::Router;
 use crate::store::{
-    ConversationStore, CursorStore, InboxStore, MemberStore, MessageStore, Store, UserStore,
+    ConversationStore, CursorStore, InboxStore, MemberStore, MessageStore, Store, StoreParts,
+    UserStore,
 };
-use crate::stores::Stores;
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
 
@@ -22,7 +22,7 @@ use crate::typing::TypingTable;
 #[derive(Debug)]
 pub struct ChatBuilder {
     config: ChatConfig,
-    stores: Stores,
+    stores: StoreParts,
     broker: Option<Arc<dyn Broker>>,
     presence: Arc<dyn PresenceStore>,
 }

@@ -78,22 +78,9 @@ impl Chat {
     ) -> Result<Page<ConversationSummary>, ChatError> {
         let limit = self.page_size(limit)?;
         let after = cursor.map(Cursor::decode).transpose()?;
-        self.inbox_page(&actor.user_id, after, limit).await
-    }
-
-    /// A page of a user's list, of any size.
-    pub(crate) async fn inbox_page(
-        &self,
-        user: &UserId,
-        after: Option<InboxPosition>,
-        limit: usize,
-    ) -> Result<Page<ConversationSummary>, ChatError> {
         let inbox = &self.engine.stores.inbox;
-        let found = self.within(inbox.summaries(user, after, limit + 1)).await?;
-        Ok(Page::from_overfull(found, limit, |summary| InboxPosition {
-            last_activity_at: summary.last_activity_at,
-            id: summary.conversation_id,
-        }))
+        let found = self.within(inbox.summaries(&actor.user_id, after, limit + 1)).await?;
+        Ok(inbox_page(found, limit))
     }
 
     /// The members of a conversation.
@@ -125,4 +112,15 @@ impl Chat {
     pub async fn unread(&self, actor: &Actor) -> Result<UnreadTotal, ChatError> {
         self.within(self.engine.stores.inbox.unread_total(&actor.user_id)).await
     }
+}
+
+/// A page of a user's list, from its conversations and one more.
+pub(crate) fn inbox_page(
+    overfull: Vec<ConversationSummary>,
+    limit: usize,
+) -> Page<ConversationSummary> {
+    Page::from_overfull(overfull, limit, |summary| InboxPosition {
+        last_activity_at: summary.last_activity_at,
+        id: summary.conversation_id,
+    })
 }

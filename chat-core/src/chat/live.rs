@@ -63,7 +63,7 @@ impl Chat {
     ///
     /// A failure of the store or the presence store.
     pub async fn presence(&self, actor: &Actor) -> Result<Vec<PresenceEntry>, ChatError> {
-        self.engine.presence.seen_by(&actor.user_id).await
+        self.engine.presence.seen_by(&actor.user_id, None).await
     }
 
     async fn check_member(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {

@@ -128,10 +128,8 @@ impl Chat {
         let place = Place::of(request)?;
         let id = request.conversation_id;
         let stores = &self.engine.stores;
-        let member = self.within(stores.members.member(id, &actor.user_id)).await?;
-        member.ok_or(ChatError::NotFound)?;
-        let heads = self.within(stores.messages.heads(&[id])).await?;
-        let last_seq = heads.first().map_or(0, |head| head.last_seq);
+        let head = self.within(stores.messages.visible_head(id, &actor.user_id)).await?;
+        let last_seq = head.ok_or(ChatError::NotFound)?.last_seq;
         let seqs = place.window(last_seq, limit as u64);
         let data = if seqs.is_empty() {
             Vec::new()

@@ -22,6 +22,7 @@ use chat_proto::{
 
 pub use actor::Actor;
 pub use builder::ChatBuilder;
+pub(crate) use conversations::inbox_page;
 pub use messages::Sent;
 pub use receipts::Receipt;
 
@@ -34,10 +35,10 @@ use crate::hub::{Delivery, Item};
 use crate::limit::RateLimiter;
 use crate::presence::Presence;
 use crate::router::{Router, RouterNotice};
-use crate::store::{Store, StoreError};
-use crate::stores::{Stores, within};
+use crate::store::{Store, StoreError, StoreParts};
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
+use crate::within::within;
 use pairs::Pairs;
 
 /// The chat engine: one node. Cloning it is cheap, and all clones are the same engine.
@@ -52,7 +53,7 @@ pub struct Chat {
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) config: Arc<ChatConfig>,
-    pub(crate) stores: Stores,
+    pub(crate) stores: StoreParts,
     pub(crate) router: Arc<Router>,
     pub(crate) appender: Arc<Appender>,
     pub(crate) presence: Arc<Presence>,

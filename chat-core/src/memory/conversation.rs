@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
 use chat_proto::{
     Conversation, ConversationId, ConversationKind, MemberRole, RoomName, UserId, Visibility,
@@ -81,6 +83,15 @@ impl ConversationStore for MemoryStore {
             .collect();
         rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(rooms.into_iter().take(limit).map(|(_, room)| room.clone()).collect())
+    }
+
+    async fn recent(&self, limit: usize) -> Result<Vec<Conversation>, StoreError> {
+        let data = self.lock();
+        let latest = |record: &&Record| record.messages.last().map(|message| message.id);
+        let mut records: Vec<_> = data.conversations.values().collect();
+        records.retain(|record| latest(record).is_some());
+        records.sort_by_key(|record| Reverse(latest(record)));
+        Ok(records.into_iter().take(limit).map(|record| record.conversation.clone()).collect())
     }
 }
 

@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use chat_proto::{ConversationId, ConversationKind, ConversationSummary, MessagePreview, UserId};
 
 use super::MemoryStore;
-use super::data::{Data, Membership, Record};
-use crate::store::{InboxPosition, InboxStore, StoreError, UnreadTotal};
+use super::data::{self, Data, Record};
+use crate::store::{
+    InboxPosition, InboxStore, Membership, Overview, Standing, StoreError, UnreadTotal,
+};
 
 #[async_trait]
 impl InboxStore for MemoryStore {
@@ -15,19 +17,7 @@ impl InboxStore for MemoryStore {
         after: Option<InboxPosition>,
         limit: usize,
     ) -> Result<Vec<ConversationSummary>, StoreError> {
-        let data = self.lock();
-        let mut entries: Vec<_> = data
-            .conversations_of(user)
-            .map(|(record, entry)| {
-                (Reverse((record.last_activity_at(), record.conversation.id)), record, entry)
-            })
-            .filter(|(place, ..)| {
-                after.is_none_or(|after| *place > Reverse((after.last_activity_at, after.id)))
-            })
-            .collect();
-        entries.sort_by_key(|(place, ..)| *place);
-        entries.truncate(limit);
-        Ok(entries.into_iter().map(|(_, record, entry)| data.summary(record, entry)).collect())
+        Ok(self.lock().summaries(user, after, limit))
     }
 
     async fn summary(
@@ -51,10 +41,44 @@ impl InboxStore for MemoryStore {
         }
         Ok(total)
     }
+
+    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
+        let data = self.lock();
+        let standings = data.conversations_of(user).map(|(record, entry)| Standing {
+            membership: Membership {
+                user_id: user.clone(),
+                conversation_id: record.conversation.id,
+                change_seq: entry.member.change_seq,
+            },
+            head: record.head(),
+        });
+        let standings = standings.collect();
+        Ok(Overview { standings, summaries: data.summaries(user, None, limit) })
+    }
 }
 
 impl Data {
-    fn summary(&self, record: &Record, entry: &Membership) -> ConversationSummary {
+    fn summaries(
+        &self,
+        user: &UserId,
+        after: Option<InboxPosition>,
+        limit: usize,
+    ) -> Vec<ConversationSummary> {
+        let mut entries: Vec<_> = self
+            .conversations_of(user)
+            .map(|(record, entry)| {
+                (Reverse((record.last_activity_at(), record.conversation.id)), record, entry)
+            })
+            .filter(|(place, ..)| {
+                after.is_none_or(|after| *place > Reverse((after.last_activity_at, after.id)))
+            })
+            .collect();
+        entries.sort_by_key(|(place, ..)| *place);
+        entries.truncate(limit);
+        entries.into_iter().map(|(_, record, entry)| self.summary(record, entry)).collect()
+    }
+
+    fn summary(&self, record: &Record, entry: &data::Membership) -> ConversationSummary {
         let user = &entry.member.user_id;
         let direct = record.conversation.kind == ConversationKind::Direct;
         let peer = record.members.values().find(|other| direct && other.member.user_id != *user);

@@ -57,6 +57,14 @@ impl MessageStore for MemoryStore {
         let known = ids.into_iter().filter_map(|id| data.conversations.get(&id));
         Ok(known.map(Record::head).collect())
     }
+
+    async fn visible_head(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Head>, StoreError> {
+        Ok(self.lock().joined(conversation, user).map(|(record, _)| record.head()))
+    }
 }
 
 impl Data {
@@ -132,7 +140,7 @@ impl Record {
         &self.messages[usize::try_from(seq).unwrap_or_default() - 1]
     }
 
-    const fn head(&self) -> Head {
+    pub(super) const fn head(&self) -> Head {
         Head {
             conversation_id: self.conversation.id,
             last_seq: self.last_seq(),

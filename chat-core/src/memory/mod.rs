@@ -10,6 +10,7 @@ mod login;
 mod member;
 mod message;
 mod presence;
+mod probe;
 mod user;
 
 use std::fmt;

@@ -26,7 +26,8 @@ use crate::config::{ChatConfig, PresenceScope};
 use crate::error::ChatError;
 use crate::router::{Router, RouterNotice, causes};
 use crate::sharded::lock;
-use crate::stores::{Stores, within};
+use crate::store::StoreParts;
+use crate::within::within;
 
 /// The most users who are told of, or listed to, one user.
 const MAX_CONTACTS: usize = 1_000;
@@ -44,13 +45,20 @@ const TURNS: usize = 64;
 pub(crate) struct Presence {
     node: NodeId,
     store: Arc<dyn PresenceStore>,
-    stores: Stores,
+    stores: StoreParts,
     router: Arc<Router>,
     config: Arc<ChatConfig>,
     /// Who is recorded as being here, and who is about to be gone. Held for a few lines.
     here: Mutex<Here>,
     /// One transition of a user at a time; users share locks by the hash of their ids.
     turns: Box<[tokio::sync::Mutex<()>]>,
+}
+
+/// Who may see a user, and whom the user may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Everyone,
+    Contacts(Vec<UserId>),
 }
 
 #[derive(Debug)]
@@ -68,7 +76,7 @@ struct Here {
 impl Presence {
     pub(crate) fn new(
         store: Arc<dyn PresenceStore>,
-        stores: Stores,
+        stores: StoreParts,
         router: Arc<Router>,
         config: Arc<ChatConfig>,
     ) -> Self {
@@ -91,13 +99,15 @@ impl Presence {
     }
 
     /// Records that a user has a session here, before the session begins.
-    pub(crate) async fn arrive(&self, user: &UserId) {
+    ///
+    /// Returns who may see the user, where that had to be found out.
+    pub(crate) async fn arrive(&self, user: &UserId) -> Option<Audience> {
         let _turn = self.turn(user).await;
         {
             let mut here = lock(&self.here);
             here.grace.cancel(user);
             if here.entered.contains(user) && !here.unrecorded.contains(user) {
-                return;
+                return None;
             }
         }
         // Noted before the store is asked: should the answer be lost, the user still leaves.
@@ -111,7 +121,7 @@ impl Presence {
                     here.renewed.get_or_insert_with(Instant::now);
                 }
                 if came_online {
-                    self.tell(user, PresenceStatus::Online, None).await;
+                    return self.tell(user, PresenceStatus::Online, None).await;
                 }
             }
             Err(error) => {
@@ -121,6 +131,7 @@ impl Presence {
                 here.retry = Instant::now() + RETRY;
             }
         }
+        None
     }
 
     /// Notes that a user's last session here has ended. The user has the grace time to come back.
@@ -237,12 +248,21 @@ impl Presence {
         statuses.iter().any(|(_, status)| status.as_shown() != PresenceStatus::Offline)
     }
 
-    /// Who is online among those whose presence this user may see.
-    pub(crate) async fn seen_by(&self, user: &UserId) -> Result<Vec<PresenceEntry>, ChatError> {
+    /// Who is online among those whose presence this user may see, who are found out unless they
+    /// are known.
+    pub(crate) async fn seen_by(
+        &self,
+        user: &UserId,
+        known: Option<Audience>,
+    ) -> Result<Vec<PresenceEntry>, ChatError> {
         let timeout = self.config.call_timeout();
-        let statuses = match self.audience(user).await? {
-            Some(contacts) => within(timeout, self.store.statuses(&contacts)).await?,
-            None => within(timeout, self.store.online(MAX_CONTACTS)).await?,
+        let audience = match known {
+            Some(audience) => audience,
+            None => self.audience(user).await?,
+        };
+        let statuses = match audience {
+            Audience::Contacts(contacts) => within(timeout, self.store.statuses(&contacts)).await?,
+            Audience::Everyone => within(timeout, self.store.online(MAX_CONTACTS)).await?,
         };
         let mut entries = shown(statuses);
         entries.retain(|entry| entry.user_id != *user);
@@ -310,28 +330,39 @@ impl Presence {
         self.tell(user, PresenceStatus::Offline, Some(now)).await;
     }
 
-    async fn tell(&self, user: &UserId, status: PresenceStatus, last_seen_at: Option<Timestamp>) {
-        match self.audience(user).await {
-            Ok(audience) => {
-                let entry = PresenceEntry { user_id: user.clone(), status, last_seen_at };
-                self.router.show_presence(entry.clone(), audience.as_deref());
-                let notice = RouterNotice::Presence { entry, audience };
-                self.router.broadcast(Subject::Presence, &notice);
-            }
+    /// Tells those who may see a user; returns them.
+    async fn tell(
+        &self,
+        user: &UserId,
+        status: PresenceStatus,
+        last_seen_at: Option<Timestamp>,
+    ) -> Option<Audience> {
+        let audience = match self.audience(user).await {
+            Ok(audience) => audience,
             Err(error) => {
                 tracing::warn!(%user, error = %causes(&error), "cannot find whom to tell of a user");
+                return None;
             }
-        }
+        };
+        let entry = PresenceEntry { user_id: user.clone(), status, last_seen_at };
+        let told = match &audience {
+            Audience::Everyone => None,
+            Audience::Contacts(contacts) => Some(contacts.clone()),
+        };
+        self.router.show_presence(entry.clone(), told.as_deref());
+        let notice = RouterNotice::Presence { entry, audience: told };
+        self.router.broadcast(Subject::Presence, &notice);
+        Some(audience)
     }
 
-    /// Who may see a user, and whom the user may see; none means everyone.
-    async fn audience(&self, user: &UserId) -> Result<Option<Vec<UserId>>, ChatError> {
+    /// Who may see a user, and whom the user may see.
+    async fn audience(&self, user: &UserId) -> Result<Audience, ChatError> {
         match self.config.presence_scope {
-            PresenceScope::Everyone => Ok(None),
+            PresenceScope::Everyone => Ok(Audience::Everyone),
             PresenceScope::Shared => {
                 let members = self.config.limits.presence_members;
                 let asking = self.stores.members.contacts(user, members, MAX_CONTACTS);
-                within(self.config.call_timeout(), asking).await.map(Some)
+                within(self.config.call_timeout(), asking).await.map(Audience::Contacts)
             }
         }
     }

@@ -8,7 +8,7 @@ use chat_proto::{ChangeEvent, UserId};
 use super::lane::{Change, Lane, Work};
 use super::{Router, causes};
 use crate::hub::{Delivery, Frame, Item, Unsubscribed};
-use crate::stores::within;
+use crate::within::within;
 
 /// The most changes that travel as one delivery.
 const BATCH: usize = 64;

@@ -13,7 +13,8 @@ use crate::broker::{BrokerMessage, Received, Subject};
 use crate::error::ChatError;
 use crate::hub::{Delivery, Item};
 use crate::sharded::lock;
-use crate::stores::within;
+use crate::store::Membership;
+use crate::within::within;
 
 impl Router {
     /// Receives from the broker until the engine stops.
@@ -124,20 +125,26 @@ impl Router {
 
     /// Makes these users' devices be told of exactly the conversations that the users are members
     /// of. A membership that changes meanwhile is left to its own news.
-    pub(crate) async fn compare_memberships(
-        self: &Arc<Self>,
-        users: &[UserId],
-    ) -> Result<(), ChatError> {
-        let told: Vec<_> = users.iter().map(|user| self.hub.subscriptions(user)).collect();
+    async fn compare_memberships(self: &Arc<Self>, users: &[UserId]) -> Result<(), ChatError> {
+        let told = users.iter().map(|user| (user, self.hub.subscriptions(user))).collect();
         let reading = self.members.memberships(users);
         let memberships = within(self.config.call_timeout(), reading).await?;
+        self.set_right(told, &memberships).await
+    }
+
+    /// The same with what the users' devices were told of before the memberships were read.
+    pub(crate) async fn set_right(
+        self: &Arc<Self>,
+        told: Vec<(&UserId, Vec<(ConversationId, u64)>)>,
+        memberships: &[Membership],
+    ) -> Result<(), ChatError> {
         let mut in_force: HashMap<(&UserId, ConversationId), u64> = HashMap::new();
-        for membership in &memberships {
+        for membership in memberships {
             let key = (&membership.user_id, membership.conversation_id);
             in_force.insert(key, membership.change_seq);
         }
         let mut gone = Vec::new();
-        for (user, told) in users.iter().zip(told) {
+        for (user, told) in told {
             for (conversation, joined) in told {
                 if in_force.remove(&(user, conversation)).is_none() {
                     gone.push((user, conversation, joined));

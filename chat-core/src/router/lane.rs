@@ -27,7 +27,7 @@ pub(super) enum Work {
 
 /// One conversation's way through this node: its gate, and whether its task runs.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(crate) struct Lane {
     pub(super) conversation: ConversationId,
     /// The gate, and who runs. Held for a few lines.
     state: Mutex<State>,

@@ -15,11 +15,12 @@ mod outbound;
 use std::sync::{Arc, Mutex};
 
 use chat_proto::{ChangeEvent, ConversationId, NodeId, SessionId, SignalEvent, UserId};
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 use futures::StreamExt;
 
 use envelope::{Envelope, Notice};
-use lane::{Change, Lane};
+use lane::Change;
+pub(crate) use lane::Lane;
 use outbound::Outbound;
 
 use crate::ChatConfig;
@@ -28,9 +29,9 @@ use crate::ended::EndedLogins;
 use crate::error::ChatError;
 use crate::hub::{Delivery, Hub, Item, Origin};
 use crate::sharded::{Sharded, lock};
-use crate::store::{MemberStore, MessageStore};
-use crate::stores::within;
+use crate::store::{Head, MemberStore, MessageStore};
 use crate::tasks::Tasks;
+use crate::within::within;
 
 pub(crate) use envelope::Notice as RouterNotice;
 
@@ -143,17 +144,13 @@ impl Router {
         self.outbound.flush().await;
     }
 
-    /// Makes sure that these conversations are heard from the broker, and that their lanes miss
-    /// nothing. What is read from the store after this returns, and what lanes deliver, overlap: no
-    /// change falls between.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer.
-    pub(crate) async fn open(
+    /// Makes sure that these conversations are heard from the broker. Returns the lanes that have
+    /// yet to be opened, by what is read from the store after this: then what is read and what
+    /// lanes deliver overlap, and no change falls between.
+    pub(crate) async fn hear_unopened(
         self: &Arc<Self>,
         conversations: &[ConversationId],
-    ) -> Result<(), ChatError> {
+    ) -> Vec<Arc<Lane>> {
         let lanes: Vec<_> = conversations
             .iter()
             .filter(|conversation| self.hub.has_room(**conversation))
@@ -165,23 +162,43 @@ impl Router {
                 self.hear(Subject::Conversation(lane.conversation))
             })
             .await;
-        for lanes in lanes.chunks(CHUNK) {
-            self.open_heard(lanes).await?;
+        lanes
+    }
+
+    /// Opens lanes that are heard from the broker where their conversations stand.
+    ///
+    /// # Errors
+    ///
+    /// When a conversation is not among `heads` and the store does not answer where it stands.
+    pub(crate) async fn open_at(
+        self: &Arc<Self>,
+        lanes: Vec<Arc<Lane>>,
+        heads: &[Head],
+    ) -> Result<(), ChatError> {
+        let heads: HashMap<_, _> =
+            heads.iter().map(|head| (head.conversation_id, head.change_seq)).collect();
+        let mut rest = Vec::new();
+        for lane in lanes {
+            match heads.get(&lane.conversation) {
+                Some(head) => self.open(lane, *head),
+                None => rest.push(lane),
+            }
+        }
+        for lanes in rest.chunks(CHUNK) {
+            let ids: Vec<_> = lanes.iter().map(|lane| lane.conversation).collect();
+            let heads = within(self.config.call_timeout(), self.messages.heads(&ids)).await?;
+            for lane in lanes {
+                let head = heads.iter().find(|head| head.conversation_id == lane.conversation);
+                self.open(Arc::clone(lane), head.map_or(0, |head| head.change_seq));
+            }
         }
         Ok(())
     }
 
-    /// Opens lanes that are heard from the broker: compares them with the store.
-    async fn open_heard(self: &Arc<Self>, lanes: &[Arc<Lane>]) -> Result<(), ChatError> {
-        let ids: Vec<_> = lanes.iter().map(|lane| lane.conversation).collect();
-        let heads = within(self.config.call_timeout(), self.messages.heads(&ids)).await?;
-        for lane in lanes {
-            let head = heads.iter().find(|head| head.conversation_id == lane.conversation);
-            if lane.open(head.map_or(0, |head| head.change_seq)) {
-                self.run(Arc::clone(lane));
-            }
+    fn open(self: &Arc<Self>, lane: Arc<Lane>, head: u64) {
+        if lane.open(head) {
+            self.run(lane);
         }
-        Ok(())
     }
 
     /// Ends the lanes of conversations that no device here is told of.

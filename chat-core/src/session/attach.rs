@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_proto::{Ready, ServerFrame, SessionId, User, UserId};
+use chat_proto::{ConversationSummary, Ready, ServerFrame, SessionId, User, UserId};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -12,9 +12,10 @@ use super::Session;
 use super::floors::Floors;
 use super::pipeline::Pipeline;
 use crate::auth::Identity;
-use crate::chat::{Actor, Chat};
+use crate::chat::{Actor, Chat, inbox_page};
 use crate::error::ChatError;
 use crate::hub::Device;
+use crate::store::Overview;
 
 /// Conversations told of in `session.ready`.
 const READY_CONVERSATIONS: usize = 200;
@@ -70,17 +71,21 @@ impl Session {
         if session.chat.is_draining() {
             return Err(ChatError::Busy);
         }
-        subscribe(&session.chat, &session.user.id, session.device.id).await?;
         session.greet().await?;
         Ok(session)
     }
 
+    /// Subscribes the device, and says where its conversations stand.
     async fn greet(&mut self) -> Result<(), ChatError> {
-        let page = self.chat.inbox_page(&self.user.id, None, READY_CONVERSATIONS).await?;
+        let (chat, user) = (&self.chat, &self.user.id);
+        chat.engine.router.hear_user(user).await;
+        let audience = chat.engine.presence.arrive(user).await;
+        let summaries = subscribe(chat, user, self.device.id).await?;
+        let page = inbox_page(summaries, READY_CONVERSATIONS);
         for summary in &page.data {
             self.floors.raise(summary.conversation_id, summary.change_seq);
         }
-        let presence = self.chat.engine.presence.seen_by(&self.user.id).await;
+        let presence = self.chat.engine.presence.seen_by(&self.user.id, audience).await;
         let config = self.chat.config();
         let ready = Ready {
             session_id: self.device.id,
@@ -101,22 +106,33 @@ impl Session {
     }
 }
 
-/// Makes a user's devices be told of the user's conversations, before anything is read of them.
-async fn subscribe(chat: &Chat, user: &UserId, device: SessionId) -> Result<(), ChatError> {
+/// Makes a user's devices be told of the user's conversations, and returns the beginning of their
+/// list: read after that, and all from one snapshot, so that nothing falls between.
+async fn subscribe(
+    chat: &Chat,
+    user: &UserId,
+    device: SessionId,
+) -> Result<Vec<ConversationSummary>, ChatError> {
     let engine = &chat.engine;
-    engine.router.hear_user(user).await;
-    engine.presence.arrive(user).await;
+    let router = &engine.router;
     let users = std::slice::from_ref(user);
     let memberships = chat.within(engine.stores.members.memberships(users)).await?;
     let mut ids = Vec::with_capacity(memberships.len());
     for membership in memberships {
         let conversation = membership.conversation_id;
-        engine.router.subscribe(user, conversation, membership.change_seq, Some(device));
+        router.subscribe(user, conversation, membership.change_seq, Some(device));
         ids.push(conversation);
     }
-    engine.router.open(&ids).await?;
+    let unopened = router.hear_unopened(&ids).await;
+    let told = router.hub.subscriptions(user);
+    let reading = engine.stores.inbox.overview(user, READY_CONVERSATIONS + 1);
+    let Overview { standings, summaries } = chat.within(reading).await?;
+    let (memberships, heads): (Vec<_>, Vec<_>) =
+        standings.into_iter().map(|standing| (standing.membership, standing.head)).unzip();
+    router.open_at(unopened, &heads).await?;
     // Whoever left since the list was read was not yet subscribed when the news came.
-    engine.router.compare_memberships(users).await
+    router.set_right(vec![(user, told)], &memberships).await?;
+    Ok(summaries)
 }
 
 fn actor(user: &User, device: &Device) -> Actor {

@@ -189,7 +189,8 @@ async fn announce(
 ) -> Result<Option<Vec<Bytes>>, ChatError> {
     let router = &chat.engine.router;
     // Before anything is read, so that what is read and what is live overlap.
-    router.open(&[conversation]).await?;
+    let unopened = router.hear_unopened(&[conversation]).await;
+    router.open_at(unopened, &[]).await?;
     match chat.conversation(&Actor::user(user.id.clone()), conversation).await {
         Ok(mut summary) => {
             // What follows is told change by change, so this is how it stood when the user joined:

@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::time::Duration;
 
 /// Why a store could not do what it was asked, by what the caller can do about it.
 ///
@@ -10,6 +11,12 @@ pub enum StoreError {
     /// The store does not answer now. The same call may succeed later.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The store has not answered lately and is not asked for a while: nothing was tried.
+    #[error("the store is not available: it is asked again in {} ms", retry_after.as_millis())]
+    CircuitOpen {
+        /// When the same call may succeed.
+        retry_after: Duration,
+    },
     /// The store has no room for more. Reads still work; an operator must make room.
     #[error("the store is full")]
     Full(#[source] Box<dyn Error + Send + Sync>),
@@ -23,6 +30,12 @@ impl StoreError {
     /// A failure that may pass.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(source.into())
+    }
+
+    /// Whether the store did not answer, rather than answer that it cannot.
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::CircuitOpen { .. })
     }
 
     /// A failure that will not pass by itself.

@@ -3,7 +3,7 @@ use chat_proto::{ConversationId, ConversationSummary, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, StoreError};
+use super::{Aggregate, Head, Membership, StoreError};
 
 /// A place in a user's list of conversations, which is sorted by the time of the last activity,
 /// newest first, and then by id, highest first.
@@ -25,6 +25,24 @@ pub struct UnreadTotal {
     pub unread_mentions: u64,
     /// Conversations that hold any of them.
     pub conversations: u64,
+}
+
+/// A membership in force, and how far its conversation has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The membership.
+    pub membership: Membership,
+    /// The conversation's head.
+    pub head: Head,
+}
+
+/// What a device is told when it connects, read from one snapshot.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overview {
+    /// All memberships in force, in any order.
+    pub standings: Vec<Standing>,
+    /// The first page of the list of conversations.
+    pub summaries: Vec<ConversationSummary>,
 }
 
 /// Conversations as one member sees them.
@@ -49,4 +67,10 @@ pub trait InboxStore: Aggregate {
 
     /// What the user has not read.
     async fn unread_total(&self, user: &UserId) -> Result<UnreadTotal, StoreError>;
+
+    /// All of the user's memberships with their heads, and the first `limit`
+    /// [`summaries`](InboxStore::summaries).
+    ///
+    /// To ensure correctness: all of the answer is read from one snapshot.
+    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError>;
 }

@@ -67,7 +67,7 @@ pub struct Changes {
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait MessageStore: Aggregate {
-    /// Stores a batch of messages in one transaction; the outcomes are in the order of the drafts.
+    /// StoreParts a batch of messages in one transaction; the outcomes are in the order of the drafts.
     ///
     /// To ensure correctness, in that transaction: each sender's membership is checked; a client
     /// id that the sender has used in the conversation before is answered with the message stored
@@ -96,4 +96,12 @@ pub trait MessageStore: Aggregate {
 
     /// The heads of these conversations, in any order; unknown ids are left out.
     async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Head>, StoreError>;
+
+    /// The head of a conversation, if the user is a member: a page of history begins with it, so
+    /// the right and the place are one question.
+    async fn visible_head(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Head>, StoreError>;
 }

@@ -21,10 +21,13 @@ mod account;
 mod conversation;
 mod cursor;
 mod error;
+mod forward;
 mod inbox;
 mod login;
 mod member;
 mod message;
+mod parts;
+mod probe;
 mod user;
 
 use std::fmt::Debug;
@@ -33,17 +36,19 @@ pub use account::{Account, AccountStore, CreateAccount, NewAccount};
 pub use conversation::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition};
 pub use cursor::{CursorAdvance, CursorKind, CursorStore};
 pub use error::StoreError;
-pub use inbox::{InboxPosition, InboxStore, UnreadTotal};
+pub use inbox::{InboxPosition, InboxStore, Overview, Standing, UnreadTotal};
 pub use login::{LoginSession, LoginSessionStore, TokenHash};
 pub use member::{JoinOutcome, LeaveOutcome, MemberStore, Membership};
 pub use message::{AppendOutcome, Changes, Head, MessageDraft, MessageStore};
+pub use parts::StoreParts;
+pub use probe::ProbeStore;
 pub use user::{EnsureUser, NewUser, UserStore};
 
 #[cfg(feature = "testing")]
 pub use self::{
     account::MockAccountStore, conversation::MockConversationStore, cursor::MockCursorStore,
     inbox::MockInboxStore, login::MockLoginSessionStore, member::MockMemberStore,
-    message::MockMessageStore, user::MockUserStore,
+    message::MockMessageStore, probe::MockProbeStore, user::MockUserStore,
 };
 
 /// Everything the engine needs to keep: the sum of the aggregates.
@@ -51,12 +56,18 @@ pub use self::{
 /// Implemented by itself for whatever implements them all. Accounts and login sessions are apart
 /// ([`AccountStore`], [`LoginSessionStore`]), since a host that has users of its own needs neither.
 pub trait Store:
-    UserStore + ConversationStore + MemberStore + MessageStore + CursorStore + InboxStore
+    UserStore + ConversationStore + MemberStore + MessageStore + CursorStore + InboxStore + ProbeStore
 {
 }
 
 impl<S> Store for S where
-    S: UserStore + ConversationStore + MemberStore + MessageStore + CursorStore + InboxStore
+    S: UserStore
+        + ConversationStore
+        + MemberStore
+        + MessageStore
+        + CursorStore
+        + InboxStore
+        + ProbeStore
 {
 }
 

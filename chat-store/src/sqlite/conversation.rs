@@ -53,6 +53,21 @@ const BY_PAIR: &str = concat!(
       WHERE d.lesser_user_id = ?1 AND d.greater_user_id = ?2"
 );
 
+/// Of the latest messages, the conversations. How many messages are looked at bounds the work.
+pub(super) const RECENT: &str = concat!(
+    "WITH latest AS MATERIALIZED (
+       SELECT conversation_id, id FROM chat_message ORDER BY id DESC LIMIT 4096),
+     page AS MATERIALIZED (
+       SELECT conversation_id, max(id) AS latest_id FROM latest
+       GROUP BY conversation_id ORDER BY latest_id DESC LIMIT ?1)
+     SELECT ",
+    conversation_columns!(),
+    " FROM page
+      JOIN chat_conversation c ON c.id = page.conversation_id
+      JOIN chat_head h ON h.conversation_id = page.conversation_id
+      ORDER BY page.latest_id DESC"
+);
+
 #[async_trait]
 impl ConversationStore for SqliteStore {
     async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
@@ -114,6 +129,12 @@ impl ConversationStore for SqliteStore {
             after.map_or((String::new(), Uuid::nil()), |after| (after.key, after.id.as_uuid()));
         let query = sqlx::query(PUBLIC_ROOMS).bind(key).bind(id).bind(integer(limit));
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
+        Ok(rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Failure::from)?)
+    }
+
+    async fn recent(&self, limit: usize) -> Result<Vec<Conversation>, StoreError> {
+        let rows = sqlx::query(RECENT).bind(integer(limit)).fetch_all(&self.readers).await;
+        let rows = rows.map_err(Failure::from)?;
         Ok(rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Failure::from)?)
     }
 }

@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 use chat_core::proto::{ConversationId, ConversationSummary, MessagePreview, UserId};
-use chat_core::store::{InboxPosition, InboxStore, StoreError, UnreadTotal};
+use chat_core::store::{
+    Head, InboxPosition, InboxStore, Membership, Overview, Standing, StoreError, UnreadTotal,
+};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -18,11 +20,17 @@ use super::user::{read_user, user_columns};
 /// because a condition on its kind would be tested once for every member.
 macro_rules! summaries_of {
     ($page:literal) => {
+        summaries_of!($page, "", "", "JOIN")
+    };
+    ($page:literal, $before:literal, $own_columns:literal, $join:literal) => {
         concat!(
-            "WITH page AS MATERIALIZED (",
+            "WITH ",
+            $before,
+            "page AS MATERIALIZED (",
             $page,
             ")
              SELECT ",
+            $own_columns,
             conversation_columns!(),
             ", h.last_seq, h.change_seq, h.last_activity_at, r.read_seq, r.delivered_seq, ",
             unread!("h.conversation_id", "?1", "r.read_seq"),
@@ -33,10 +41,13 @@ macro_rules! summaries_of {
               substr(l.content, 1, ?2) AS preview_content, l.created_at AS preview_created_at, ",
             user_columns!(),
             ", q.read_seq AS peer_read_seq, q.delivered_seq AS peer_delivered_seq
-              FROM page
-              JOIN chat_conversation c ON c.id = page.conversation_id
-              JOIN chat_head h ON h.conversation_id = page.conversation_id
-              JOIN chat_cursor r ON r.conversation_id = page.conversation_id AND r.user_id = ?1
+              FROM page ",
+            $join,
+            " chat_conversation c ON c.id = page.conversation_id ",
+            $join,
+            " chat_head h ON h.conversation_id = page.conversation_id ",
+            $join,
+            " chat_cursor r ON r.conversation_id = page.conversation_id AND r.user_id = ?1
               LEFT JOIN chat_message l
                 ON l.conversation_id = page.conversation_id AND l.seq = h.last_seq
               LEFT JOIN chat_member p
@@ -60,6 +71,21 @@ pub(super) const SUMMARIES: &str = summaries_of!(
 pub(super) const SUMMARY: &str = summaries_of!(
     "SELECT b.conversation_id FROM chat_member b
      WHERE b.conversation_id = ?3 AND b.user_id = ?1 AND b.state = 'joined'"
+);
+
+/// All memberships with their heads; those that come first carry a summary, and the others none.
+pub(super) const OVERVIEW: &str = summaries_of!(
+    "SELECT iif(row_number() OVER (ORDER BY last_activity_at DESC, standing_in DESC) <= ?3,
+                standing_in, NULL) AS conversation_id,
+            standing_in, joined_by, head_last_seq, head_change_seq
+     FROM standing",
+    "standing AS MATERIALIZED (
+       SELECT b.conversation_id AS standing_in, b.change_seq AS joined_by,
+              s.last_seq AS head_last_seq, s.change_seq AS head_change_seq, s.last_activity_at
+       FROM chat_member b JOIN chat_head s ON s.conversation_id = b.conversation_id
+       WHERE b.user_id = ?1 AND b.state = 'joined'), ",
+    "page.standing_in, page.joined_by, page.head_last_seq, page.head_change_seq, ",
+    "LEFT JOIN"
 );
 
 pub(super) const UNREAD_TOTAL: &str = concat!(
@@ -129,6 +155,40 @@ impl InboxStore for SqliteStore {
         };
         Ok(read().map_err(Failure::from)?)
     }
+
+    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
+        let rows = sqlx::query(OVERVIEW)
+            .bind(user.as_str())
+            .bind(integer(MessagePreview::CHARACTERS))
+            .bind(integer(limit))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(read_overview(user, &rows).map_err(Failure::from)?)
+    }
+}
+
+fn read_overview(user: &UserId, rows: &[SqliteRow]) -> sqlx::Result<Overview> {
+    let mut overview = Overview::default();
+    for row in rows {
+        let conversation_id = row.id("standing_in")?;
+        overview.standings.push(Standing {
+            membership: Membership {
+                user_id: user.clone(),
+                conversation_id,
+                change_seq: row.number("joined_by")?,
+            },
+            head: Head {
+                conversation_id,
+                last_seq: row.number("head_last_seq")?,
+                change_seq: row.number("head_change_seq")?,
+            },
+        });
+        if row.try_get::<Option<Uuid>, _>("conversation_id")?.is_some() {
+            overview.summaries.push(read_summary(row)?);
+        }
+    }
+    Ok(overview)
 }
 
 fn read_summary(row: &SqliteRow) -> sqlx::Result<ConversationSummary> {

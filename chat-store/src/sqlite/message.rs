@@ -1,7 +1,7 @@
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use chat_core::proto::{ConversationId, Message, MessageBody, MessageId};
+use chat_core::proto::{ConversationId, Message, MessageBody, MessageId, UserId};
 use chat_core::store::{AppendOutcome, Changes, Head, MessageDraft, MessageStore, StoreError};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -32,6 +32,10 @@ pub(super) const HISTORY: &str = concat!(
 
 pub(super) const HEADS: &str = "SELECT h.conversation_id, h.last_seq, h.change_seq
      FROM chat_head h WHERE h.conversation_id IN (SELECT unhex(value) FROM json_each(?1))";
+
+pub(super) const VISIBLE_HEAD: &str = "SELECT h.conversation_id, h.last_seq, h.change_seq
+     FROM chat_member b JOIN chat_head h ON h.conversation_id = b.conversation_id
+     WHERE b.conversation_id = ?1 AND b.user_id = ?2 AND b.state = 'joined'";
 
 #[async_trait]
 impl MessageStore for SqliteStore {
@@ -78,15 +82,27 @@ impl MessageStore for SqliteStore {
         let ids: Vec<_> = conversations.iter().map(|id| Hex(id.as_uuid())).collect();
         let query = sqlx::query(HEADS).bind(json(ids)?);
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        let heads = rows.iter().map(|row| {
-            Ok(Head {
-                conversation_id: row.id("conversation_id")?,
-                last_seq: row.number("last_seq")?,
-                change_seq: row.number("change_seq")?,
-            })
-        });
-        Ok(heads.collect::<sqlx::Result<_>>().map_err(Failure::from)?)
+        Ok(rows.iter().map(read_head).collect::<Result<_, _>>().map_err(Failure::from)?)
     }
+
+    async fn visible_head(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Head>, StoreError> {
+        let query = sqlx::query(VISIBLE_HEAD).bind(conversation.as_uuid()).bind(user.as_str());
+        let row = query.fetch_optional(&self.readers).await.map_err(Failure::from)?;
+        Ok(row.as_ref().map(read_head).transpose().map_err(Failure::from)?)
+    }
+}
+
+/// Reads the columns of a head.
+pub(super) fn read_head(row: &SqliteRow) -> sqlx::Result<Head> {
+    Ok(Head {
+        conversation_id: row.id("conversation_id")?,
+        last_seq: row.number("last_seq")?,
+        change_seq: row.number("change_seq")?,
+    })
 }
 
 /// Reads [`message_columns!`].

@@ -8,8 +8,10 @@ use super::{OpenError, SqliteStore};
 const TABLE: &str = "chat_migration";
 
 /// All migrations, the oldest first. One that was released is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
+    (2, "probe", include_str!("../../migrations/sqlite/0002_probe.sql")),
+];
 
 /// The schema that this version works with.
 const LATEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -14,6 +14,7 @@ mod migration;
 mod open;
 #[cfg(test)]
 mod plan;
+mod probe;
 mod row;
 mod user;
 mod writer;

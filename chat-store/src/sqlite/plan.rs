@@ -52,6 +52,7 @@ async fn messages_are_read_in_the_order_of_an_index() {
     for (query, step) in [
         (message::HISTORY, "SEARCH m USING PRIMARY KEY (conversation_id=? AND seq>? AND seq<?)"),
         (message::BY_ID, "(id=?)"),
+        (message::VISIBLE_HEAD, "SEARCH b USING PRIMARY KEY (conversation_id=? AND user_id=?)"),
         (message::HEADS, "SEARCH h USING PRIMARY KEY (conversation_id=?)"),
         (changes::MESSAGES, "chat_message_change (conversation_id=? AND change_seq>?)"),
         (changes::MEMBERS, "chat_member_change (conversation_id=? AND change_seq>?)"),

@@ -1,0 +1,281 @@
+/// Implements [`Store`](super::Store) for a type that hands every call on.
+///
+/// `$via!(self.aggregate.method(arguments), kind)` says how: `aggregate` is the field of
+/// [`StoreParts`](super::StoreParts) that the method belongs to, and `kind` is `read` or `write`.
+macro_rules! forward_store {
+    ($type:ty, $via:ident) => {
+        #[::async_trait::async_trait]
+        impl $crate::store::UserStore for $type {
+            async fn ensure_user(
+                &self,
+                user: $crate::store::NewUser,
+            ) -> Result<$crate::store::EnsureUser, $crate::store::StoreError> {
+                $via!(self.users.ensure_user(user), write)
+            }
+
+            async fn user(
+                &self,
+                id: &::chat_proto::UserId,
+            ) -> Result<Option<::chat_proto::User>, $crate::store::StoreError> {
+                $via!(self.users.user(id), read)
+            }
+
+            async fn users(
+                &self,
+                ids: &[::chat_proto::UserId],
+            ) -> Result<Vec<::chat_proto::User>, $crate::store::StoreError> {
+                $via!(self.users.users(ids), read)
+            }
+
+            async fn user_by_name(
+                &self,
+                key: &str,
+            ) -> Result<Option<::chat_proto::User>, $crate::store::StoreError> {
+                $via!(self.users.user_by_name(key), read)
+            }
+
+            async fn search_users(
+                &self,
+                prefix: &str,
+                limit: usize,
+            ) -> Result<Vec<::chat_proto::User>, $crate::store::StoreError> {
+                $via!(self.users.search_users(prefix, limit), read)
+            }
+
+            async fn record_last_seen(
+                &self,
+                id: &::chat_proto::UserId,
+                at: ::jiff::Timestamp,
+            ) -> Result<(), $crate::store::StoreError> {
+                $via!(self.users.record_last_seen(id, at), write)
+            }
+        }
+
+        #[::async_trait::async_trait]
+        impl $crate::store::ConversationStore for $type {
+            async fn open_direct(
+                &self,
+                direct: $crate::store::NewDirect,
+            ) -> Result<$crate::store::Opened, $crate::store::StoreError> {
+                $via!(self.conversations.open_direct(direct), write)
+            }
+
+            async fn direct(
+                &self,
+                a: &::chat_proto::UserId,
+                b: &::chat_proto::UserId,
+            ) -> Result<Option<::chat_proto::Conversation>, $crate::store::StoreError> {
+                $via!(self.conversations.direct(a, b), read)
+            }
+
+            async fn create_room(
+                &self,
+                room: $crate::store::NewRoom,
+            ) -> Result<::chat_proto::Conversation, $crate::store::StoreError> {
+                $via!(self.conversations.create_room(room), write)
+            }
+
+            async fn find_or_create_room(
+                &self,
+                room: $crate::store::NewRoom,
+            ) -> Result<$crate::store::Opened, $crate::store::StoreError> {
+                $via!(self.conversations.find_or_create_room(room), write)
+            }
+
+            async fn room_by_name(
+                &self,
+                key: &str,
+            ) -> Result<Option<::chat_proto::Conversation>, $crate::store::StoreError> {
+                $via!(self.conversations.room_by_name(key), read)
+            }
+
+            async fn conversation(
+                &self,
+                id: ::chat_proto::ConversationId,
+            ) -> Result<Option<::chat_proto::Conversation>, $crate::store::StoreError> {
+                $via!(self.conversations.conversation(id), read)
+            }
+
+            async fn public_rooms(
+                &self,
+                after: Option<$crate::store::RoomPosition>,
+                limit: usize,
+            ) -> Result<Vec<::chat_proto::Conversation>, $crate::store::StoreError> {
+                $via!(self.conversations.public_rooms(after, limit), read)
+            }
+
+            async fn recent(
+                &self,
+                limit: usize,
+            ) -> Result<Vec<::chat_proto::Conversation>, $crate::store::StoreError> {
+                $via!(self.conversations.recent(limit), read)
+            }
+        }
+
+        #[::async_trait::async_trait]
+        impl $crate::store::MemberStore for $type {
+            async fn join(
+                &self,
+                conversation: ::chat_proto::ConversationId,
+                user: &::chat_proto::UserId,
+                at: ::jiff::Timestamp,
+                max_memberships: usize,
+            ) -> Result<$crate::store::JoinOutcome, $crate::store::StoreError> {
+                $via!(self.members.join(conversation, user, at, max_memberships), write)
+            }
+
+            async fn chosen(
+                &self,
+                user: &::chat_proto::UserId,
+            ) -> Result<usize, $crate::store::StoreError> {
+                $via!(self.members.chosen(user), read)
+            }
+
+            async fn leave(
+                &self,
+                conversation: ::chat_proto::ConversationId,
+                user: &::chat_proto::UserId,
+            ) -> Result<$crate::store::LeaveOutcome, $crate::store::StoreError> {
+                $via!(self.members.leave(conversation, user), write)
+            }
+
+            async fn member(
+                &self,
+                conversation: ::chat_proto::ConversationId,
+                user: &::chat_proto::UserId,
+            ) -> Result<Option<::chat_proto::Member>, $crate::store::StoreError> {
+                $via!(self.members.member(conversation, user), read)
+            }
+
+            async fn members<'a>(
+                &self,
+                conversation: ::chat_proto::ConversationId,
+                after: Option<&'a ::chat_proto::UserId>,
+                limit: usize,
+            ) -> Result<Vec<::chat_proto::MemberProfile>, $crate::store::StoreError> {
+                $via!(self.members.members(conversation, after, limit), read)
+            }
+
+            async fn memberships(
+                &self,
+                users: &[::chat_proto::UserId],
+            ) -> Result<Vec<$crate::store::Membership>, $crate::store::StoreError> {
+                $via!(self.members.memberships(users), read)
+            }
+
+            async fn contacts(
+                &self,
+                user: &::chat_proto::UserId,
+                max_members: usize,
+                limit: usize,
+            ) -> Result<Vec<::chat_proto::UserId>, $crate::store::StoreError> {
+                $via!(self.members.contacts(user, max_members, limit), read)
+            }
+        }
+
+        #[::async_trait::async_trait]
+        impl $crate::store::MessageStore for $type {
+            async fn append(
+                &self,
+                drafts: Vec<$crate::store::MessageDraft>,
+            ) -> Result<Vec<$crate::store::AppendOutcome>, $crate::store::StoreError> {
+                $via!(self.messages.append(drafts), write)
+            }
+
+            async fn message(
+                &self,
+                id: ::chat_proto::MessageId,
+            ) -> Result<Option<::chat_proto::Message>, $crate::store::StoreError> {
+                $via!(self.messages.message(id), read)
+            }
+
+            async fn messages(
+                &self,
+                conversation: ::chat_proto::ConversationId,
+                seqs: ::std::ops::RangeInclusive<u64>,
+            ) -> Result<Vec<::chat_proto::Message>, $crate::store::StoreError> {
+                $via!(self.messages.messages(conversation, seqs), read)
+            }
+
+            async fn changes(
+                &self,
+                conversation: ::chat_proto::ConversationId,
+                since: u64,
+                limit: usize,
+            ) -> Result<$crate::store::Changes, $crate::store::StoreError> {
+                $via!(self.messages.changes(conversation, since, limit), read)
+            }
+
+            async fn heads(
+                &self,
+                conversations: &[::chat_proto::ConversationId],
+            ) -> Result<Vec<$crate::store::Head>, $crate::store::StoreError> {
+                $via!(self.messages.heads(conversations), read)
+            }
+
+            async fn visible_head(
+                &self,
+                conversation: ::chat_proto::ConversationId,
+                user: &::chat_proto::UserId,
+            ) -> Result<Option<$crate::store::Head>, $crate::store::StoreError> {
+                $via!(self.messages.visible_head(conversation, user), read)
+            }
+        }
+
+        #[::async_trait::async_trait]
+        impl $crate::store::CursorStore for $type {
+            async fn advance(
+                &self,
+                conversation: ::chat_proto::ConversationId,
+                user: &::chat_proto::UserId,
+                kind: $crate::store::CursorKind,
+                seq: Option<u64>,
+            ) -> Result<Option<$crate::store::CursorAdvance>, $crate::store::StoreError> {
+                $via!(self.cursors.advance(conversation, user, kind, seq), write)
+            }
+        }
+
+        #[::async_trait::async_trait]
+        impl $crate::store::InboxStore for $type {
+            async fn summaries(
+                &self,
+                user: &::chat_proto::UserId,
+                after: Option<$crate::store::InboxPosition>,
+                limit: usize,
+            ) -> Result<Vec<::chat_proto::ConversationSummary>, $crate::store::StoreError> {
+                $via!(self.inbox.summaries(user, after, limit), read)
+            }
+
+            async fn summary(
+                &self,
+                user: &::chat_proto::UserId,
+                conversation: ::chat_proto::ConversationId,
+            ) -> Result<Option<::chat_proto::ConversationSummary>, $crate::store::StoreError> {
+                $via!(self.inbox.summary(user, conversation), read)
+            }
+
+            async fn unread_total(
+                &self,
+                user: &::chat_proto::UserId,
+            ) -> Result<$crate::store::UnreadTotal, $crate::store::StoreError> {
+                $via!(self.inbox.unread_total(user), read)
+            }
+
+            async fn overview(
+                &self,
+                user: &::chat_proto::UserId,
+                limit: usize,
+            ) -> Result<$crate::store::Overview, $crate::store::StoreError> {
+                $via!(self.inbox.overview(user, limit), read)
+            }
+        }
+
+        #[::async_trait::async_trait]
+        impl $crate::store::ProbeStore for $type {
+            async fn probe(&self) -> Result<(), $crate::store::StoreError> {
+                $via!(self.probe.probe(), write)
+            }
+        }
+    };
+}
+pub(crate) use forward_store;
