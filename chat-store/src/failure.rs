@@ -1,7 +1,7 @@
 use chat_core::store::StoreError;
 use sqlx::postgres::PgDatabaseError;
 
-use crate::sqlite;
+use crate::{postgres, sqlite};
 
 /// Why a statement or transaction failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ impl Failure {
         match self {
             Self::Sql(sqlx::Error::Database(error)) => {
                 match error.try_downcast_ref::<PgDatabaseError>() {
-                    Some(_) => Remedy::Wait,
+                    Some(error) => postgres::remedy(error.code()),
                     None => sqlite::remedy(error.as_ref()),
                 }
             }

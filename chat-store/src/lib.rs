@@ -8,10 +8,12 @@ mod cursor;
 mod failure;
 mod migration;
 mod open_error;
+mod postgres;
 mod record;
 mod sqlite;
 mod value;
 
 pub use migration::PendingMigration;
 pub use open_error::OpenError;
+pub use postgres::{PostgresConfig, PostgresStore};
 pub use sqlite::SqliteStore;
