@@ -55,6 +55,7 @@
 
 pub mod access;
 pub mod auth;
+pub mod breaker;
 pub mod broker;
 pub mod limit;
 pub mod presence;
