@@ -259,7 +259,7 @@ impl Drop for Session {
         let detached = engine.router.hub.detach(&self.device);
         engine.router.close(&detached.emptied);
         if detached.last {
-            engine.presence.depart(&self.user.id, Instant::now());
+            engine.presence.depart(&self.user.id, detached.told, Instant::now());
             engine.router.forget_user(&self.user.id);
         }
     }
