@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Chat;
 use crate::error::ChatError;
+use crate::router::causes;
 use crate::sharded::lock;
 use crate::store::{ProbeStore, StoreError};
 use crate::tasks::Tasks;
@@ -65,6 +66,14 @@ pub enum NotReady {
         /// How long was waited.
         after: Duration,
     },
+}
+
+impl NotReady {
+    /// The same with its causes, on one line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        causes(self)
+    }
 }
 
 /// What came of a probe.

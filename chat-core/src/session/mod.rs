@@ -9,6 +9,7 @@ mod attach;
 mod command;
 mod floors;
 mod pipeline;
+mod postponed;
 mod replay;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use crate::chat::Chat;
 use crate::hub::{Device, End, Item, Taken};
 use floors::Floors;
 use pipeline::{Pipeline, Step};
+use postponed::Postponed;
 use replay::{Part, Replay};
 
 /// The most frames handed to a transport at once.
@@ -54,6 +56,8 @@ pub struct Session {
     floors: Floors,
     /// What is being replayed; live events wait for it.
     replay: Option<Replay>,
+    /// What cannot be replayed while the store is away. Everything else goes on.
+    postponed: Postponed,
     /// Until when live events wait for a resume.
     held_until: Option<Instant>,
     /// When the credential ends.
@@ -132,10 +136,20 @@ impl Session {
             code = expiry(self.expires) => Some(Outgoing::Close(code)),
             step = replay.step(chat, user, floors) => match step {
                 Ok(frames) => {
+                    self.postponed.note_progress();
                     if replay.is_done() {
                         self.replay = None;
                     }
                     (!frames.is_empty()).then_some(Outgoing::Frames(frames))
+                }
+                Err(error) if error.is_store_away() && self.postponed.has_room() => {
+                    match self.replay.take()?.break_off(&error, floors) {
+                        Ok(answer) => Some(Outgoing::Frames(vec![answer])),
+                        Err(replay) => {
+                            self.postponed.add(replay);
+                            None
+                        }
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(
@@ -153,6 +167,10 @@ impl Session {
     async fn step_live(&mut self) -> Option<Outgoing> {
         if let Some(resume) = self.pipeline.take_resume() {
             self.replay = Some(Replay::resume(resume));
+            return None;
+        }
+        if let Some(replay) = self.postponed.take_due(Instant::now()) {
+            self.replay = Some(replay.go_on(&self.floors));
             return None;
         }
         let holding = self.held_until.is_some();
@@ -177,6 +195,7 @@ impl Session {
             }
             () = std::future::ready(()), if waiting && !holding => return self.deliver(),
             () = deadline(self.held_until) => self.held_until = None,
+            () = deadline(self.postponed.due()) => {}
             taken = self.device.outbox.take(), if !holding => return self.take(taken).await,
         }
         None
@@ -241,7 +260,10 @@ impl Session {
                     frames.extend(told.map(|frame| frame.text_for(&self.user.id)));
                 }
                 Item::Appeared { conversation, since, until } => {
-                    if self.floors.needs(conversation, since) {
+                    // One that is postponed will tell of this, too.
+                    if self.floors.needs(conversation, since)
+                        && !self.postponed.tells_of(conversation)
+                    {
                         let part = Part { conversation, since, until };
                         self.replay = Some(Replay::appeared(part));
                         break;
