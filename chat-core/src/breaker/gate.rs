@@ -105,7 +105,12 @@ impl Gate {
                 "the store does not answer and is not asked for a while"
             ),
             Some(Transition::Reopened { pause }) => {
-                tracing::info!(calls, ?pause, error = last_error, "the store still does not answer");
+                tracing::info!(
+                    calls,
+                    ?pause,
+                    error = last_error,
+                    "the store still does not answer"
+                );
             }
             Some(Transition::Closed) => tracing::info!(calls, "the store answers again"),
             None => {}

@@ -21,7 +21,9 @@ use futures::FutureExt;
 use tokio::time::Instant;
 
 use crate::chat::Chat;
+use crate::error::ChatError;
 use crate::hub::{Device, End, Item, Taken};
+use crate::router::causes;
 use floors::Floors;
 use pipeline::{Pipeline, Step};
 use postponed::Postponed;
@@ -128,12 +130,16 @@ impl Session {
 
     /// Goes on with a replay. Everything else waits.
     async fn step_replay(&mut self) -> Option<Outgoing> {
+        let patience = self.postponed.patience();
         let Self { replay, chat, user, floors, device, .. } = self;
         let replay = replay.as_mut()?;
+        // A client that asked waits as for any answer; nobody waits for what came by itself.
+        let patience = (!replay.was_asked_for()).then(|| Instant::now() + patience);
         tokio::select! {
             biased;
             end = device.outbox.ended() => Some(self.close(end)),
             code = expiry(self.expires) => Some(Outgoing::Close(code)),
+            () = deadline(patience) => self.break_off(&ChatError::Timeout),
             step = replay.step(chat, user, floors) => match step {
                 Ok(frames) => {
                     self.postponed.note_progress();
@@ -142,25 +148,28 @@ impl Session {
                     }
                     (!frames.is_empty()).then_some(Outgoing::Frames(frames))
                 }
-                Err(error) if error.is_store_away() && self.postponed.has_room() => {
-                    match self.replay.take()?.break_off(&error, floors) {
-                        Ok(answer) => Some(Outgoing::Frames(vec![answer])),
-                        Err(replay) => {
-                            self.postponed.add(replay);
-                            None
-                        }
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        session = %device.id,
-                        error = %crate::router::causes(&error),
-                        "cannot replay what a device missed"
-                    );
-                    Some(Outgoing::Close(CloseCode::ServerFault))
-                }
+                Err(error) => self.break_off(&error),
             },
         }
+    }
+
+    /// Breaks off a replay that failed. While the store is away, it waits and everything else goes
+    /// on; otherwise the connection ends.
+    fn break_off(&mut self, error: &ChatError) -> Option<Outgoing> {
+        let replay = self.replay.take()?;
+        if error.is_store_away() && self.postponed.has_room() {
+            match replay.break_off(error, &mut self.floors) {
+                Ok(answer) => return Some(Outgoing::Frames(vec![answer])),
+                Err(replay) => self.postponed.add(replay),
+            }
+            return None;
+        }
+        tracing::warn!(
+            session = %self.device.id,
+            error = %causes(error),
+            "cannot replay what a device missed"
+        );
+        Some(Outgoing::Close(CloseCode::ServerFault))
     }
 
     /// Waits for an answer, or for something to deliver.

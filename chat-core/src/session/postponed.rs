@@ -10,6 +10,9 @@ use super::replay::Replay;
 const MAX_REPLAYS: usize = 256;
 /// The first pause before another try, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How long the first try may take. Everything else of the device waits for it, but what a slow
+/// store needs it must be given at last.
+const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Replays that wait for a store which is away.
 #[derive(Debug)]
@@ -18,11 +21,13 @@ pub(super) struct Postponed {
     /// When the first is tried again.
     due: Option<Instant>,
     pause: Duration,
+    /// How long a try may take.
+    patience: Duration,
 }
 
 impl Default for Postponed {
     fn default() -> Self {
-        Self { replays: VecDeque::new(), due: None, pause: PAUSES.0 }
+        Self { replays: VecDeque::new(), due: None, pause: PAUSES.0, patience: FIRST_PATIENCE }
     }
 }
 
@@ -36,11 +41,18 @@ impl Postponed {
         self.replays.push_back(replay);
         self.due = Some(Instant::now() + self.pause);
         self.pause = (self.pause * 2).min(PAUSES.1);
+        self.patience = self.patience.saturating_mul(2);
+    }
+
+    /// How long a try may take.
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Notes that the store answers: the others need not wait any more.
     pub(super) fn note_progress(&mut self) {
         self.pause = PAUSES.0;
+        self.patience = FIRST_PATIENCE;
         self.due = (!self.replays.is_empty()).then(Instant::now);
     }
 

@@ -103,6 +103,11 @@ impl Replay {
         self
     }
 
+    /// Whether a client waits for its answer.
+    pub(super) const fn was_asked_for(&self) -> bool {
+        self.answer.is_some()
+    }
+
     /// Whether it tells of this conversation.
     pub(super) fn tells_of(&self, conversation: ConversationId) -> bool {
         match &self.stage {
