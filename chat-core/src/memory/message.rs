@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use crate::store::{AppendOutcome, Changes, Head, MessageDraft, MessageStore, Sto
 impl MessageStore for MemoryStore {
     async fn append(&self, drafts: Vec<MessageDraft>) -> Result<Vec<AppendOutcome>, StoreError> {
         let mut data = self.lock();
+        data.require_new_ids(&drafts)?;
         Ok(drafts.into_iter().map(|draft| data.append(draft)).collect())
     }
 
@@ -68,6 +70,22 @@ impl MessageStore for MemoryStore {
 }
 
 impl Data {
+    /// Refuses a batch that would store a second message of an id, as databases do by a unique key.
+    fn require_new_ids(&self, drafts: &[MessageDraft]) -> Result<(), StoreError> {
+        let (mut ids, mut sent) = (HashSet::new(), HashSet::new());
+        for draft in drafts {
+            let key = (draft.sender_id.clone(), draft.client_id.clone());
+            let new = self
+                .joined(draft.conversation_id, &draft.sender_id)
+                .is_some_and(|(record, _)| !record.sent.contains_key(&key))
+                && sent.insert((draft.conversation_id, key));
+            if new && (self.messages.contains_key(&draft.id) || !ids.insert(draft.id)) {
+                return Err(StoreError::failed("there is a message with this id"));
+            }
+        }
+        Ok(())
+    }
+
     fn append(&mut self, draft: MessageDraft) -> AppendOutcome {
         if self.joined(draft.conversation_id, &draft.sender_id).is_none() {
             return AppendOutcome::NotMember;

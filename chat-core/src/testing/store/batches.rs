@@ -6,10 +6,10 @@ use chat_proto::ConversationId;
 use futures::future::join_all;
 
 use super::fixture::{
-    append, direct, draft, draft_as, history, join, leave, repeated, room, send, send_many, stored,
-    user,
+    append, at, direct, draft, draft_as, history, join, leave, repeated, room, send, send_many,
+    stored, user,
 };
-use crate::store::{AppendOutcome, Store};
+use crate::store::{AppendOutcome, MessageDraft, Store};
 
 /// Numbers follow one another in the order of the drafts, from batch to batch.
 pub async fn a_batch_is_numbered_in_its_order(store: &dyn Store) {
@@ -218,4 +218,22 @@ pub async fn a_repeat_at_once_is_stored_once(store: &dyn Store) {
     let repeated = AppendOutcome::Repeated(original);
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == repeated).count(), 19);
     assert_eq!(store.heads(&[pair]).await.unwrap()[0].last_seq, 3);
+}
+
+/// A client id is known for ever: however much was stored since, and however late its repeat comes.
+pub async fn a_client_id_is_known_for_ever(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    let original = stored(append(store, draft_as("c1", pair, &ada, "first")).await);
+    for _ in 0..3 {
+        send_many(store, pair, &ada, 1_024).await;
+    }
+    let later = || MessageDraft {
+        created_at: at(10_000_000_000),
+        ..draft_as("c1", pair, &ada, "three hundred years later")
+    };
+    assert_eq!(repeated(append(store, later()).await), original);
+    leave(store, pair, &bob).await;
+    assert_eq!(repeated(append(store, later()).await), original);
+    assert_eq!(store.heads(&[pair]).await.unwrap()[0].last_seq, 3_073);
 }

@@ -3,8 +3,10 @@
 use chat_proto::{ConversationId, ConversationKind, MemberRole, RoomName, Topic, Visibility};
 use futures::future::join_all;
 
-use super::fixture::{at, direct, join, leave, member, new_direct, new_room, room, user};
-use crate::store::{NewRoom, RoomPosition, Store};
+use super::fixture::{
+    at, direct, draft, join, leave, member, new_direct, new_room, room, stored, user,
+};
+use crate::store::{MessageDraft, NewRoom, RoomPosition, Store};
 
 /// Whoever of two opens it, and however often, it is one conversation with both as members.
 pub async fn a_pair_has_one_direct_conversation(store: &dyn Store) {
@@ -162,4 +164,70 @@ pub async fn public_rooms_are_listed_by_name(store: &dyn Store) {
     let all = store.public_rooms(None, 10).await.unwrap();
     assert_eq!(all.len(), expected.len());
     assert!(all.iter().all(|room| room.visibility == Visibility::Public));
+}
+
+/// A place among rooms of one name is that of its age, also when it is asked for to be made.
+pub async fn the_oldest_room_of_a_name_is_found(store: &dyn Store) {
+    let ada = user(store, "ada").await;
+    let mut rooms = Vec::new();
+    for second in [5, 2, 2, 9] {
+        let new = new_room(&ada, "general", Visibility::Public);
+        rooms.push(store.create_room(NewRoom { created_at: at(second), ..new }).await.unwrap());
+    }
+    let new = NewRoom { created_at: at(1), ..new_room(&ada, "General", Visibility::Public) };
+    let found = store.find_or_create_room(new).await.unwrap();
+    assert_eq!((&found.conversation, found.created), (&rooms[1], false));
+    assert_eq!(store.room_by_name("general").await.unwrap().as_ref(), Some(&rooms[1]));
+}
+
+/// Who left a direct conversation is not brought back by who opens it again.
+pub async fn a_pair_that_parted_keeps_its_conversation(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    leave(store, pair, &bob).await;
+    for (opener, peer) in [(&ada, &bob), (&bob, &ada)] {
+        let again = store.open_direct(new_direct(opener, peer)).await.unwrap();
+        assert_eq!((again.conversation.id, again.created), (pair, false));
+        assert_eq!(again.conversation.member_count, 1);
+        assert_eq!(store.direct(opener, peer).await.unwrap(), Some(again.conversation));
+    }
+    assert_eq!(store.member(pair, &bob).await.unwrap(), None);
+    assert_eq!(store.heads(&[pair]).await.unwrap()[0].change_seq, 3);
+}
+
+/// The conversations of the latest messages come first, each once; those without messages are not
+/// among them, whatever else happened there.
+pub async fn recent_conversations_are_those_of_the_latest_messages(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    assert_eq!(store.recent(10).await.unwrap(), []);
+    let mut ids = Vec::new();
+    for n in 0..4 {
+        ids.push(room(store, &ada, &format!("room {n}")).await);
+    }
+    ids.push(direct(store, &ada, &bob).await);
+    let say = async |place: usize, second: i64, count: usize| {
+        let drafts = (0..count)
+            .map(|_| MessageDraft { created_at: at(second), ..draft(ids[place], &ada, "hi") });
+        store.append(drafts.collect()).await.unwrap().into_iter().for_each(|one| drop(stored(one)));
+    };
+    let recent = async |limit: usize| -> Vec<usize> {
+        let found = store.recent(limit).await.unwrap();
+        let place = |id| ids.iter().position(|other| *other == id).unwrap();
+        found.into_iter().map(|conversation| place(conversation.id)).collect()
+    };
+    assert!(recent(10).await.is_empty());
+    for (second, place) in (20..).zip([0, 4, 2]) {
+        say(place, second, 1).await;
+    }
+    join(store, ids[3], &bob).await;
+    assert_eq!(recent(10).await, [2, 4, 0]);
+    // Many messages in one are one conversation.
+    say(0, 30, 20).await;
+    assert_eq!(recent(10).await, [0, 2, 4]);
+    assert_eq!(recent(2).await, [0, 2]);
+    say(3, 31, 1).await;
+    assert_eq!(recent(10).await, [3, 0, 2, 4]);
+    let first = store.recent(1).await.unwrap().remove(0);
+    assert_eq!(first.member_count, 2);
+    assert_eq!(store.conversation(first.id).await.unwrap(), Some(first));
 }

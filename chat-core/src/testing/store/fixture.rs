@@ -1,5 +1,7 @@
 //! What the cases begin with: people, rooms and messages in one line each.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use chat_proto::{
     ClientId, ConversationId, DisplayName, Member, MemberProfile, Message, MessageBody, MessageId,
     RoomName, UserId, Username, Visibility,
@@ -7,7 +9,7 @@ use chat_proto::{
 use jiff::Timestamp;
 
 use crate::store::{
-    AppendOutcome, ConversationStore, EnsureUser, JoinOutcome, LeaveOutcome, MessageDraft,
+    AppendOutcome, ConversationStore, EnsureUser, Head, JoinOutcome, LeaveOutcome, MessageDraft,
     NewDirect, NewRoom, NewUser, Store, UserStore,
 };
 
@@ -183,4 +185,50 @@ pub(super) async fn member(
 /// All of a conversation's messages.
 pub(super) async fn history(store: &dyn Store, conversation: ConversationId) -> Vec<Message> {
     store.messages(conversation, 1..=u64::MAX).await.unwrap()
+}
+
+/// How far a conversation is that exists.
+pub(super) async fn head(store: &dyn Store, conversation: ConversationId) -> Head {
+    let heads = store.heads(&[conversation]).await.unwrap();
+    assert_eq!(heads.len(), 1);
+    heads[0]
+}
+
+/// Lets others go on, so that calls overlap also where the store answers without waiting.
+pub(super) async fn breathe() {
+    tokio::task::yield_now().await;
+}
+
+/// What a writer has been told, for readers beside it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The highest number that was acknowledged.
+    number: AtomicU64,
+    /// Whether there will be no more.
+    all: AtomicBool,
+}
+
+impl Told {
+    /// Notes that a number was acknowledged.
+    pub(super) fn note(&self, number: u64) {
+        self.number.fetch_max(number, Ordering::SeqCst);
+    }
+
+    /// What was acknowledged until now: a read that begins after this must show it.
+    pub(super) fn number(&self) -> u64 {
+        self.number.load(Ordering::SeqCst)
+    }
+
+    /// Ends the [`more`](Self::more) of the readers.
+    pub(super) fn end(&self) {
+        self.all.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a reader should look again: until it has looked once after the end.
+    pub(super) async fn more(&self, ended: &mut bool) -> bool {
+        breathe().await;
+        let again = !*ended;
+        *ended = self.all.load(Ordering::SeqCst);
+        again
+    }
 }

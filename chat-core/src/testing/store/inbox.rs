@@ -166,3 +166,44 @@ pub async fn unread_totals_are_sums(store: &dyn Store) {
     let total = store.unread_total(&ada).await.unwrap();
     assert_eq!(total, UnreadTotal { unread: 1, unread_mentions: 0, conversations: 1 });
 }
+
+/// An overview is what the single questions answer: memberships, their heads, and the first page.
+pub async fn an_overview_is_all_memberships_and_the_first_page(store: &dyn Store) {
+    let (ada, bob, eve) =
+        (user(store, "ada").await, user(store, "bob").await, user(store, "eve").await);
+    direct(store, &ada, &bob).await;
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        let id = room(store, &ada, &format!("room {n}")).await;
+        join(store, id, &bob).await;
+        let sent = MessageDraft { created_at: at(20 + n * 5 % 7), ..draft(id, &ada, "hi @bob") };
+        stored(append(store, sent).await);
+        ids.push(id);
+    }
+    leave(store, ids[1], &bob).await;
+    leave(store, ids[2], &bob).await;
+    join(store, ids[2], &bob).await;
+    join(store, ids[3], &eve).await;
+    store.advance(ids[4], &bob, CursorKind::Read, None).await.unwrap();
+    for user in [&ada, &bob, &eve, &user_id("nobody")] {
+        let mut memberships = store.memberships(std::slice::from_ref(user)).await.unwrap();
+        memberships.sort_by_key(|one| one.conversation_id);
+        for limit in [0, 1, 3, 100] {
+            let mut overview = store.overview(user, limit).await.unwrap();
+            let page = store.summaries(user, None, limit).await.unwrap();
+            assert_eq!(overview.summaries, page, "{limit}");
+            overview.standings.sort_by_key(|one| one.membership.conversation_id);
+            assert_eq!(overview.standings.len(), memberships.len(), "beyond the limit, too");
+            for (standing, membership) in overview.standings.iter().zip(&memberships) {
+                assert_eq!(standing.membership, *membership);
+                let head = store.visible_head(membership.conversation_id, user).await.unwrap();
+                assert_eq!(Some(standing.head), head);
+            }
+        }
+    }
+    let bobs = store.memberships(&[bob]).await.unwrap();
+    assert_eq!(bobs.len(), 6);
+    let changes: Vec<_> =
+        bobs.iter().filter(|one| one.conversation_id == ids[2]).map(|one| one.change_seq).collect();
+    assert_eq!(changes, [5], "the change that brought it about is that of the last join");
+}

@@ -1,13 +1,13 @@
 //! One message: what is kept of it, and how it is found again.
 
-use chat_proto::{ConversationId, MessageId};
+use chat_proto::{ChangeEvent, ConversationId, MessageId, MessagePreview, UserId, Visibility};
 use jiff::SignedDuration;
 
 use super::fixture::{
-    append, at, direct, draft, draft_as, history, join, leave, room, send, send_many, stored, user,
-    user_id,
+    append, at, direct, draft, draft_as, history, join, leave, new_room, room, send, send_many,
+    stored, user, user_id,
 };
-use crate::store::{AppendOutcome, MessageDraft, Store};
+use crate::store::{AppendOutcome, CursorKind, Head, MessageDraft, Store};
 
 /// What an append returns is what is read back, to the microsecond.
 pub async fn a_message_comes_back_as_it_was_stored(store: &dyn Store) {
@@ -168,6 +168,72 @@ pub async fn heads_tell_how_far_conversations_are(store: &dyn Store) {
     let heads: Vec<_> =
         heads.iter().map(|head| (head.conversation_id, head.last_seq, head.change_seq)).collect();
     assert_eq!(heads, [(room, 0, 1), (pair, 3, 5)]);
+    assert_eq!(store.heads(&[room, pair, room]).await.unwrap().len(), 2, "each once");
     assert!(store.heads(&[]).await.unwrap().is_empty());
     assert!(store.heads(&[unknown]).await.unwrap().is_empty());
+}
+
+/// The clock of a server may go back. Nothing about a conversation goes by it: the last message is
+/// the one with the highest number.
+pub async fn the_clock_orders_no_messages(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    let backwards = |seconds: [i64; 3]| -> Vec<MessageDraft> {
+        let draft = |second| MessageDraft { created_at: at(second), ..draft(pair, &ada, "tick") };
+        seconds.map(draft).into()
+    };
+    for seconds in [[50, 40, 60], [30, 70, 20]] {
+        let messages: Vec<_> =
+            store.append(backwards(seconds)).await.unwrap().into_iter().map(stored).collect();
+        assert_eq!(messages.iter().map(|one| one.created_at).collect::<Vec<_>>(), seconds.map(at));
+    }
+    let messages = history(store, pair).await;
+    assert_eq!(messages.iter().map(|message| message.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(store.messages(pair, 2..=4).await.unwrap(), messages[1..4]);
+    let changes = store.changes(pair, 2, 100).await.unwrap();
+    let told = changes.events.iter().map(ChangeEvent::change_seq);
+    assert_eq!(told.collect::<Vec<_>>(), [3, 4, 5, 6, 7, 8]);
+    let page = store.changes(pair, 3, 2).await.unwrap();
+    assert_eq!((page.through, page.complete), (5, false));
+    let summary = store.summary(&bob, pair).await.unwrap().unwrap();
+    assert_eq!(summary.preview, Some(MessagePreview::from(&messages[5])));
+    assert_eq!(summary.last_activity_at, at(20), "when the last message came");
+    let moved = store.advance(pair, &bob, CursorKind::Read, Some(5)).await.unwrap().unwrap();
+    assert_eq!((moved.passed, moved.unread), (5, 1));
+}
+
+/// Members see how far a conversation is. Who is not one, never or no longer, sees nothing, which
+/// is what there is to see of a conversation that does not exist.
+pub async fn a_head_is_visible_to_members_only(store: &dyn Store) {
+    let (ada, bob, eve) =
+        (user(store, "ada").await, user(store, "bob").await, user(store, "eve").await);
+    let pair = direct(store, &ada, &bob).await;
+    let open = room(store, &ada, "general").await;
+    let private = new_room(&ada, "secret", Visibility::Private);
+    let private = store.create_room(private).await.unwrap().id;
+    join(store, open, &bob).await;
+    send(store, open, &ada, "hello").await;
+    let visible =
+        async |conversation, user: &UserId| store.visible_head(conversation, user).await.unwrap();
+    for (conversation, members, strangers) in
+        [(pair, vec![&ada, &bob], vec![&eve]), (private, vec![&ada], vec![&bob, &eve])]
+    {
+        let head = store.heads(&[conversation]).await.unwrap().pop();
+        for member in members {
+            assert_eq!(visible(conversation, member).await, head);
+        }
+        for stranger in strangers {
+            assert_eq!(visible(conversation, stranger).await, None);
+        }
+    }
+    assert_eq!(visible(open, &eve).await, None, "not even of a room that anyone may join");
+    assert_eq!(visible(open, &user_id("nobody")).await, None);
+    assert_eq!(visible(ConversationId::generate(), &ada).await, None);
+    let expected = |last_seq, change_seq| Head { conversation_id: open, last_seq, change_seq };
+    assert_eq!(visible(open, &bob).await, Some(expected(1, 3)));
+    leave(store, open, &bob).await;
+    assert_eq!(visible(open, &bob).await, None);
+    assert_eq!(visible(open, &ada).await, Some(expected(1, 4)));
+    join(store, open, &bob).await;
+    assert_eq!(visible(open, &bob).await, Some(expected(1, 5)));
 }

@@ -181,3 +181,33 @@ pub async fn last_seen_moves_forward_only(store: &dyn Store) {
     };
     assert_eq!(again.last_seen_at, Some(at(7)));
 }
+
+/// Who is recorded is found, even under a name that somebody else has.
+pub async fn who_is_known_needs_no_free_name(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let again = store.ensure_user(named_user("bob", "ADA", "Impostor")).await.unwrap();
+    let EnsureUser::Existing(found) = again else { panic!("{again:?}") };
+    assert_eq!((&found.id, found.username.as_str()), (&bob, "bob"));
+    assert_eq!(store.user_by_name("ada").await.unwrap().unwrap().id, ada);
+    assert_eq!(store.user_by_name("ADA").await.unwrap(), None, "that is no key");
+    assert_eq!(store.user_by_name("").await.unwrap(), None);
+}
+
+/// What is found goes by the bytes of the unique names, and the limit counts in that order,
+/// whichever name was found.
+pub async fn a_search_has_one_order(store: &dyn Store) {
+    let names = ["z", "a_b", "B", "a.b", "é", "ab", "a-b", "a~b", "a1", "x"];
+    for name in names {
+        let display_name = if name.starts_with('a') { name } else { "A" };
+        store
+            .ensure_user(named_user(&UserId::generate().to_string(), name, display_name))
+            .await
+            .unwrap();
+    }
+    let expected = ["a-b", "a.b", "a1", "a_b", "ab", "a~b", "B", "x", "z", "é"];
+    for limit in 0..=names.len() + 1 {
+        let found = &expected[..limit.min(expected.len())];
+        assert_eq!(search(store, "a", limit).await, found);
+        assert_eq!(search(store, "", limit).await, found);
+    }
+}
