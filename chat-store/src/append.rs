@@ -75,7 +75,7 @@ impl Batch {
         for draft in &self.new {
             let growth = growth.entry(draft.conversation_id).or_default();
             growth.messages += 1;
-            growth.latest_at = growth.latest_at.max(draft.created_at.as_microsecond());
+            growth.last_at = draft.created_at.as_microsecond();
         }
         growth
     }
@@ -133,8 +133,8 @@ pub(crate) type Mentioned = HashMap<(ConversationId, String), UserId>;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Growth {
     pub(crate) messages: u64,
-    /// When the latest of them was sent, in microseconds.
-    pub(crate) latest_at: i64,
+    /// When the last of them was sent, in microseconds.
+    pub(crate) last_at: i64,
 }
 
 /// The numbers that a conversation has taken last.

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::PostgresStore;
 use super::server::Repeat;
 use super::session::Session;
-use super::statement::sql;
+use super::statement::{is_storable, sql};
 use super::user::insert_user;
 use crate::failure::Failure;
 use crate::record::{read_account, read_optional, user_columns};
@@ -36,6 +36,9 @@ impl AccountStore for PostgresStore {
     }
 
     async fn account_by_name(&self, key: &str) -> Result<Option<Account>, StoreError> {
+        if !is_storable(key) {
+            return Ok(None);
+        }
         let row = self.primary.row(sql(BY_NAME).bind(key)).await?;
         Ok(read_optional(row.as_ref(), read_account)?)
     }

@@ -9,7 +9,7 @@ use super::PostgresStore;
 use super::member::add_member;
 use super::server::Repeat;
 use super::session::Session;
-use super::statement::{Statement, sql};
+use super::statement::{Statement, is_storable, sql};
 use crate::failure::Failure;
 use crate::record::{conversation_columns, read_all, read_conversation, read_optional};
 use crate::value::{integer, pair, to_microsecond, word};
@@ -107,6 +107,9 @@ impl ConversationStore for PostgresStore {
     }
 
     async fn room_by_name(&self, key: &str) -> Result<Option<Conversation>, StoreError> {
+        if !is_storable(key) {
+            return Ok(None);
+        }
         let row = self.primary.row(sql(BY_NAME).bind(key)).await?;
         Ok(read_optional(row.as_ref(), read_conversation)?)
     }
@@ -124,6 +127,11 @@ impl ConversationStore for PostgresStore {
         // No room's key is empty, so this position comes before all.
         let (key, id) =
             after.map_or((String::new(), Uuid::nil()), |after| (after.key, after.id.as_uuid()));
+        // No room has such a key, so the place is the one after all rooms of what is before it.
+        let (key, id) = match key.split_once('\0') {
+            Some((before, _)) => (before.to_owned(), Uuid::max()),
+            None => (key, id),
+        };
         let rooms = sql(PUBLIC_ROOMS).bind(key).bind(id).bind(integer(limit));
         Ok(read_all(&self.primary.rows(rooms).await?, read_conversation)?)
     }

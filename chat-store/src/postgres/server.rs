@@ -278,3 +278,7 @@ pub(super) fn timeouts(config: &PostgresConfig) -> [(&'static str, Duration); 3]
         ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout),
     ]
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -14,6 +14,12 @@ pub(super) fn sql(sql: &'static str) -> Statement {
     Statement { sql, arguments: PgArguments::default() }
 }
 
+/// Whether Postgres can have a text, which may hold any character but one. Nothing that is stored
+/// holds that, so what is looked for with it is not there.
+pub(super) fn is_storable(text: &str) -> bool {
+    !text.contains('\0')
+}
+
 impl Statement {
     /// Adds the next parameter.
     ///

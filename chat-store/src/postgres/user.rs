@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::PostgresStore;
 use super::server::Repeat;
 use super::session::Session;
-use super::statement::sql;
+use super::statement::{is_storable, sql};
 use crate::failure::Failure;
 use crate::record::{read_all, read_optional, read_user, user_columns};
 use crate::value::{end_of, integer, to_microsecond};
@@ -63,23 +63,22 @@ impl UserStore for PostgresStore {
     }
 
     async fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
+        if !is_storable(key) {
+            return Ok(None);
+        }
         let row = self.primary.row(sql(BY_NAME).bind(key)).await?;
         Ok(read_optional(row.as_ref(), read_user)?)
     }
 
     async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>, StoreError> {
+        if !is_storable(prefix) {
+            return Ok(Vec::new());
+        }
         let end = end_of(prefix).unwrap_or_else(|| char::MAX.to_string().repeat(END_CHARACTERS));
         // All users have a name that begins with nothing, so the other names need no look.
         let by_display_name = if prefix.is_empty() { 0 } else { integer(limit) };
         let search = sql(SEARCH).bind(prefix).bind(end).bind(integer(limit)).bind(by_display_name);
-        let rows = match &self.replica {
-            Some(replica) => replica.rows(search.clone()).await,
-            None => None,
-        };
-        let rows = match rows {
-            Some(rows) => rows,
-            None => self.primary.rows(search).await?,
-        };
+        let rows = self.rows_of_either(search, |_| true).await?;
         Ok(read_all(&rows, read_user)?)
     }
 

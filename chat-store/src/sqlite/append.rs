@@ -48,7 +48,7 @@ pub(super) const CHECK: &str = concat!(
 pub(super) const ADVANCE_HEADS: &str = "UPDATE chat_head SET
        last_seq = last_seq + d.messages,
        change_seq = change_seq + d.messages,
-       last_activity_at = max(last_activity_at, d.sent_at)
+       last_activity_at = d.sent_at
      FROM (SELECT unhex(value ->> 0) AS conversation_id, value ->> 1 AS messages,
                   value ->> 2 AS sent_at
            FROM json_each(?1)) d
@@ -116,7 +116,7 @@ async fn advance_heads(
     growth: HashMap<ConversationId, Growth>,
 ) -> Result<HashMap<ConversationId, Numbers>, Failure> {
     let heads =
-        growth.iter().map(|(id, growth)| (Hex(id.as_uuid()), growth.messages, growth.latest_at));
+        growth.iter().map(|(id, growth)| (Hex(id.as_uuid()), growth.messages, growth.last_at));
     let heads = json(heads.collect::<Vec<_>>())?;
     let rows = sqlx::query(ADVANCE_HEADS).bind(heads).fetch_all(connection).await?;
     let before = rows.iter().map(|row| {
