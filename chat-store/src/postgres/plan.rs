@@ -2,22 +2,44 @@
 
 use chat_test_servers::Postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use tokio::sync::OnceCell;
 
 use super::{
     PostgresConfig, PostgresStore, account, append, changes, conversation, cursor, inbox, login,
     member, message, user,
 };
 
-/// A database with all tables, which are empty: so the ways that only pay for small tables are
-/// forbidden, and what is left must go through indexes.
+/// Enough of everything that the planner can tell a good way from a bad one.
+const CONTENTS: [&str; 10] = [
+    "INSERT INTO chat_user SELECT 'u' || n, 'u' || n, 'u' || n, 'u' || n, 'u' || n, 'u' || n, 0
+     FROM generate_series(1, 1000) n",
+    "INSERT INTO chat_conversation (id, kind, visibility, name, name_key, created_by, created_at)
+     SELECT lpad(to_hex(n), 32, '0')::uuid, 'room', CASE n % 4 WHEN 0 THEN 'public' ELSE 'private' END,
+            'r' || n % 100, 'r' || n % 100, 'u1', n
+     FROM generate_series(1, 1000) n",
+    "INSERT INTO chat_direct SELECT 'u1', 'u' || n, lpad(to_hex(n), 32, '0')::uuid
+     FROM generate_series(200, 999) n",
+    "INSERT INTO chat_head SELECT id, 20, 40, 20, created_at FROM chat_conversation",
+    "INSERT INTO chat_member
+     SELECT id, 'u' || (n * 37 + created_at) % 1000 + 1, 'member',
+            CASE n % 10 WHEN 0 THEN 'left' ELSE 'joined' END, n, 0
+     FROM chat_conversation, generate_series(1, 20) n",
+    "INSERT INTO chat_cursor SELECT conversation_id, user_id, 10, 10 FROM chat_member",
+    "INSERT INTO chat_message
+     SELECT id, n, n + 20, gen_random_uuid(), 'u' || n, 'c' || n, 0, NULL, repeat('text ', 20)
+     FROM chat_conversation, generate_series(1, 20) n",
+    "INSERT INTO chat_mention SELECT conversation_id, sender_id, seq FROM chat_message",
+    "INSERT INTO chat_account SELECT id, 'hash' FROM chat_user",
+    "INSERT INTO chat_login_session
+     SELECT gen_random_uuid(), id, decode(md5(id), 'hex'), NULL, 0, 0, length(id) FROM chat_user",
+];
+
+/// A database with something in all tables. The ways that pay only because the tables are still
+/// small are forbidden.
 async fn connection() -> PgConnection {
-    let url = Postgres::shared().create_database().unwrap().url;
-    let mut config = PostgresConfig::default();
-    config.min_connections = 0;
-    let store = PostgresStore::open_with(&url, config).await.unwrap();
-    store.migrate().await.unwrap();
-    store.close().await;
-    let mut connection = PgConnection::connect(&url).await.unwrap();
+    static URL: OnceCell<String> = OnceCell::const_new();
+    let url = URL.get_or_init(filled_database).await;
+    let mut connection = PgConnection::connect(url).await.unwrap();
     for way in ["seqscan", "bitmapscan", "hashjoin", "mergejoin"] {
         let off = AssertSqlSafe(format!("SET enable_{way} = off"));
         sqlx::raw_sql(off).execute(&mut connection).await.unwrap();
@@ -25,6 +47,21 @@ async fn connection() -> PgConnection {
     let generic = "SET plan_cache_mode = force_generic_plan";
     sqlx::raw_sql(generic).execute(&mut connection).await.unwrap();
     connection
+}
+
+async fn filled_database() -> String {
+    let url = Postgres::shared().create_database().unwrap().url;
+    let mut config = PostgresConfig::default();
+    config.min_connections = 0;
+    let store = PostgresStore::open_with(&url, config).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    for statement in CONTENTS {
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    }
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&mut connection).await.unwrap();
+    url
 }
 
 /// How Postgres would go about a statement whose parameters it does not know yet.
@@ -60,7 +97,8 @@ async fn assert_uses(connection: &mut PgConnection, query: &str, indexes: &[&str
 async fn an_append_looks_only_for_what_it_was_given() {
     let connection = &mut connection().await;
     assert_uses(connection, append::LOCK_HEADS, &["chat_head_pkey"]).await;
-    let (member, repeat) = ("chat_member_pkey", "chat_message_client");
+    // A member is found by either index that begins with what is known.
+    let (member, repeat) = ("using chat_member_", "chat_message_client");
     assert_uses(connection, append::EXCEPTIONS, &[member, repeat]).await;
     assert_uses(connection, append::MENTIONED, &["chat_user_username_key_key", member]).await;
     assert_uses(connection, append::STORE, &["chat_head_pkey"]).await;
@@ -73,7 +111,7 @@ async fn messages_are_read_in_the_order_of_an_index() {
         (message::HISTORY, &["chat_message_pkey"][..]),
         (message::BY_ID, &["chat_message_id_key"]),
         (message::HEADS, &["chat_head_pkey"]),
-        (message::VISIBLE_HEAD, &["chat_member_pkey", "chat_head_pkey"]),
+        (message::VISIBLE_HEAD, &["using chat_member_", "chat_head_pkey"]),
     ] {
         let plan = assert_uses(connection, query, indexes).await;
         assert!(!plan.contains("Sort"), "{query}\n{plan}");
@@ -89,7 +127,8 @@ async fn an_inbox_reads_only_its_own_conversations() {
     let unread = ["chat_message_pkey", "chat_mention_pkey"];
     for query in [inbox::SUMMARIES, inbox::OVERVIEW, inbox::UNREAD_TOTAL] {
         let plan = assert_uses(connection, query, &unread).await;
-        assert!(plan.contains("Index Only Scan using chat_member_user"), "{query}\n{plan}");
+        let memberships = plan.lines().find(|line| line.contains("using chat_member_user"));
+        assert!(memberships.is_some_and(|line| line.contains("Index Only")), "{query}\n{plan}");
     }
     assert_uses(connection, inbox::SUMMARY, &unread).await;
     assert_uses(connection, cursor::STANDING, &unread).await;
@@ -100,10 +139,10 @@ async fn an_inbox_reads_only_its_own_conversations() {
 async fn people_and_rooms_are_found_by_indexes() {
     let connection = &mut connection().await;
     for (query, indexes) in [
-        (member::MEMBER, &["chat_member_pkey"][..]),
+        (member::MEMBER, &["using chat_member_"][..]),
         (member::MEMBERSHIPS, &["Index Only Scan using chat_member_user"]),
         (member::CHOSEN, &["chat_member_user"]),
-        (member::CONTACTS, &["Index Only Scan using chat_member_user", "chat_member_pkey"]),
+        (member::CONTACTS, &["Index Only Scan using chat_member_user", "chat_head_pkey"]),
         (conversation::BY_ID, &["chat_conversation_pkey"]),
         (conversation::BY_PAIR, &["chat_direct_pkey"]),
         (user::BY_IDS, &["chat_user_pkey"]),

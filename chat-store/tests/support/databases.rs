@@ -10,7 +10,7 @@ use chat_store::{PostgresConfig, PostgresStore, SqliteStore};
 use chat_test_servers::{Database, PgBouncer, Postgres};
 
 /// A store, with what must live as long as it does.
-pub struct Opened<S> {
+pub(crate) struct Opened<S> {
     store: S,
     _keeps: Box<dyn Any + Send + Sync>,
 }
@@ -24,7 +24,7 @@ impl<S> Deref for Opened<S> {
 }
 
 /// A store in a file, in a folder that goes away with it.
-pub async fn sqlite() -> Opened<SqliteStore> {
+pub(crate) async fn sqlite() -> Opened<SqliteStore> {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("chat.db").to_str().unwrap()).await.unwrap();
     store.migrate().await.unwrap();
@@ -33,7 +33,7 @@ pub async fn sqlite() -> Opened<SqliteStore> {
 
 /// An empty database of the shared server. It sorts as people do, where the server can, so that
 /// what must sort by bytes has to say so.
-pub fn database() -> Database {
+pub(crate) fn database() -> Database {
     static COLLATION: LazyLock<&str> = LazyLock::new(|| {
         let icu = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
         let possible = Postgres::shared().create_database_with(icu).is_ok();
@@ -43,7 +43,7 @@ pub fn database() -> Database {
 }
 
 /// Few connections, as many stores share the server.
-pub fn few_connections() -> PostgresConfig {
+pub(crate) fn few_connections() -> PostgresConfig {
     let mut config = PostgresConfig::default();
     config.max_connections = 8;
     config.min_connections = 0;
@@ -51,20 +51,20 @@ pub fn few_connections() -> PostgresConfig {
 }
 
 /// A store with settings, in a database of the shared server.
-pub async fn migrated(url: &str, config: PostgresConfig) -> PostgresStore {
+pub(crate) async fn migrated(url: &str, config: PostgresConfig) -> PostgresStore {
     let store = PostgresStore::open_with(url, config).await.unwrap();
     store.migrate().await.unwrap();
     store
 }
 
 /// A store in a database of the shared server.
-pub async fn postgres() -> Opened<PostgresStore> {
+pub(crate) async fn postgres() -> Opened<PostgresStore> {
     let store = migrated(&database().url, few_connections()).await;
     Opened { store, _keeps: Box::new(()) }
 }
 
 /// The same behind a pooler.
-pub async fn pooled() -> Opened<PostgresStore> {
+pub(crate) async fn pooled() -> Opened<PostgresStore> {
     static POOLER: LazyLock<PgBouncer> =
         LazyLock::new(|| PgBouncer::start(Postgres::shared()).unwrap());
     let mut config = few_connections();

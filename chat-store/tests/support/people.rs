@@ -12,9 +12,9 @@ use chat_core::store::{AppendOutcome, MessageDraft, NewRoom, NewUser, Store};
 use jiff::Timestamp;
 
 /// Longer than anything here takes.
-pub const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
-pub fn new_user(name: &str) -> NewUser {
+pub(crate) fn new_user(name: &str) -> NewUser {
     let username = Username::parse(name).unwrap();
     NewUser {
         id: name.parse().unwrap(),
@@ -24,7 +24,7 @@ pub fn new_user(name: &str) -> NewUser {
     }
 }
 
-pub fn new_room(owner: &UserId) -> NewRoom {
+pub(crate) fn new_room(owner: &UserId) -> NewRoom {
     NewRoom {
         id: ConversationId::generate(),
         name: RoomName::parse("general").unwrap(),
@@ -35,18 +35,18 @@ pub fn new_room(owner: &UserId) -> NewRoom {
     }
 }
 
-pub async fn user(store: &dyn Store, name: &str) -> UserId {
+pub(crate) async fn user(store: &dyn Store, name: &str) -> UserId {
     store.ensure_user(new_user(name)).await.unwrap();
     name.parse().unwrap()
 }
 
 /// A room with ada as its only member.
-pub async fn room(store: &dyn Store) -> (ConversationId, UserId) {
+pub(crate) async fn room(store: &dyn Store) -> (ConversationId, UserId) {
     let ada = user(store, "ada").await;
     (store.create_room(new_room(&ada)).await.unwrap().id, ada)
 }
 
-pub fn draft(room: ConversationId, sender: &UserId) -> MessageDraft {
+pub(crate) fn draft(room: ConversationId, sender: &UserId) -> MessageDraft {
     MessageDraft {
         id: MessageId::generate(),
         conversation_id: room,
@@ -58,19 +58,19 @@ pub fn draft(room: ConversationId, sender: &UserId) -> MessageDraft {
     }
 }
 
-pub async fn send(store: &dyn Store, room: ConversationId, sender: &UserId) -> Message {
+pub(crate) async fn send(store: &dyn Store, room: ConversationId, sender: &UserId) -> Message {
     match store.append(vec![draft(room, sender)]).await.unwrap().remove(0) {
         AppendOutcome::Stored(message) => message,
         other => panic!("{other:?}"),
     }
 }
 
-pub async fn history(store: &dyn Store, room: ConversationId) -> Vec<Message> {
+pub(crate) async fn history(store: &dyn Store, room: ConversationId) -> Vec<Message> {
     store.messages(room, 1..=u64::MAX).await.unwrap()
 }
 
 /// All of a room's messages, which must have consecutive numbers and client ids of their own.
-pub async fn checked_history(store: &dyn Store, room: ConversationId) -> Vec<Message> {
+pub(crate) async fn checked_history(store: &dyn Store, room: ConversationId) -> Vec<Message> {
     let messages = history(store, room).await;
     let seqs: Vec<u64> = messages.iter().map(|message| message.seq).collect();
     assert_eq!(seqs, (1..=messages.len() as u64).collect::<Vec<_>>());
