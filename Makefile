@@ -1,4 +1,5 @@
-# Everything here needs cargo and nothing else; the pinned compiler comes with rustup.
+# Everything here needs cargo; the pinned compiler comes with rustup. The tests need the servers that
+# scripts/test-servers.sh installs, too.
 
 # Debug: the first start takes well under half as long as with --release, whose optimisation is for
 # deployments, and a change shows after seconds instead of a minute. Password hashing
@@ -8,7 +9,7 @@ RUN_PROFILE ?= dev
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fmt bench check-tools
+.PHONY: help run test fmt bench check-tools test-servers
 
 help: ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +17,7 @@ help: ## show this
 run: check-tools ## start a development server on http://127.0.0.1:8080
 	cargo run --locked --profile $(RUN_PROFILE) --package chat-server -- serve --dev $(ARGS)
 
-test: check-tools ## everything that CI checks, in its order
+test: check-tools test-servers ## everything that CI checks, in its order
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
@@ -37,3 +38,6 @@ check-tools:
 	  echo "a C compiler is missing (cc): install gcc or clang, such as with 'apt-get install build-essential'"; exit 1; }
 	@cargo --version >/dev/null || { \
 	  echo "cargo does not start: with rustup, 'rustup toolchain install' gets the version in rust-toolchain.toml; without it, cargo must be 1.95 or newer"; exit 1; }
+
+test-servers:
+	@sh scripts/test-servers.sh

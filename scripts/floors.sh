@@ -37,6 +37,7 @@ other_crypto="ring openssl openssl-sys native-tls"
     forbid chat-ws chat-store chat-auth chat-http chat-server axum $databases $other_crypto
     forbid chat-http chat-store chat-auth chat-ws chat-server tokio-tungstenite $databases $other_crypto
     forbid chat-server $other_crypto
+    forbid chat-test-servers tokio chat-proto chat-core $network $databases $other_crypto
 }
 
 [ "$failed" -eq 0 ] && echo "floors: dependencies only point down"

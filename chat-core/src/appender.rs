@@ -171,7 +171,9 @@ impl Appender {
 
 /// Answers every sender of a batch that was not stored.
 fn refuse(batch: Vec<Pending>, error: &ChatError) {
-    tracing::error!(messages = batch.len(), error = %causes(error), "messages were not stored");
+    if !error.is_refusal() {
+        tracing::error!(messages = batch.len(), error = %causes(error), "messages were not stored");
+    }
     for pending in batch {
         let error = match error {
             ChatError::Store(StoreError::Full(_)) => {
@@ -179,6 +181,9 @@ fn refuse(batch: Vec<Pending>, error: &ChatError) {
             }
             ChatError::Store(StoreError::Failed(_)) => {
                 ChatError::Store(StoreError::failed("the message was not stored"))
+            }
+            ChatError::Store(StoreError::CircuitOpen { retry_after }) => {
+                ChatError::Store(StoreError::CircuitOpen { retry_after: *retry_after })
             }
             ChatError::Store(_) => {
                 ChatError::Store(StoreError::unavailable("the batch was not stored"))

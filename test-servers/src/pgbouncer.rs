@@ -1,0 +1,88 @@
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::port::free_port;
+use crate::process::{Process, folder};
+use crate::program::find;
+use crate::user::ServerUser;
+use crate::{Postgres, ServerError};
+
+/// How often another port is tried.
+const ATTEMPTS: u32 = 5;
+/// How long a connection on the same machine may take.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// A pooler before a Postgres server, in transaction mode: each transaction, and each statement
+/// outside of one, may meet another connection of the server.
+///
+/// Only what such a pooler must understand is configured, as somebody else would have it: no
+/// startup parameters are ignored, and no prepared statements are followed.
+#[derive(Debug)]
+pub struct PgBouncer {
+    port: u16,
+    _process: Process,
+}
+
+impl PgBouncer {
+    /// Starts a pooler before all databases of a server that asks for no password.
+    ///
+    /// # Errors
+    ///
+    /// When PgBouncer is not installed, or does not start.
+    pub fn start(postgres: &Postgres) -> Result<Self, ServerError> {
+        let user = ServerUser::choose()?;
+        let program = find("pgbouncer", "pgbouncer")?;
+        let mut attempt = 1;
+        loop {
+            match Self::start_at(free_port()?, postgres, user, &program) {
+                Err(_) if attempt < ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn start_at(
+        port: u16,
+        postgres: &Postgres,
+        user: ServerUser,
+        program: &Path,
+    ) -> Result<Self, ServerError> {
+        let folder = folder("pgbouncer", user)?;
+        let settings = folder.path().join("pgbouncer.ini");
+        std::fs::write(&settings, configuration(port, postgres.port()))
+            .map_err(ServerError::io("writing the settings of pgbouncer"))?;
+        user.own(&settings)?;
+        let mut words = user.words(program)?;
+        words.push(settings.display().to_string());
+        let mut process = Process::start("pgbouncer", folder.path().to_owned(), &words)?;
+        let _ = folder.keep();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        process.wait_until("start", || TcpStream::connect_timeout(&address, CONNECT).is_ok())?;
+        Ok(Self { port, _process: process })
+    }
+
+    /// The URL of a database behind the pooler.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+fn configuration(port: u16, server: u16) -> String {
+    format!(
+        "[databases]
+* = host=127.0.0.1 port={server} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+max_client_conn = 500
+default_pool_size = 8
+server_idle_timeout = 5
+max_db_connections = 40
+"
+    )
+}
