@@ -18,6 +18,8 @@ pub(super) struct Circuit {
     epoch: u64,
     /// Failures since the last answer.
     consecutive: u32,
+    /// When the first of them was.
+    failing_since: Option<Instant>,
     window: Window,
     /// The next pause, before it is varied.
     pause: Duration,
@@ -88,6 +90,7 @@ impl Circuit {
             state: State::Closed,
             epoch: 0,
             consecutive: 0,
+            failing_since: None,
             window: Window { since: None, calls: 0, failures: 0 },
             random: seed,
         }
@@ -162,13 +165,18 @@ impl Circuit {
             Outcome::Answered => false,
             Outcome::Failed => true,
         };
-        self.consecutive = if failed { self.consecutive.saturating_add(1) } else { 0 };
         self.window.count(failed, now, self.rules.window);
         if !failed {
+            self.consecutive = 0;
+            self.failing_since = None;
             return None;
         }
+        self.consecutive = self.consecutive.saturating_add(1);
+        let since = *self.failing_since.get_or_insert(now);
         let in_a_row = self.consecutive >= self.rules.failures.max(1);
-        (in_a_row || self.window.is_bad(&self.rules)).then(|| {
+        // Calls that wait for each other take a timeout each to fail.
+        let for_long = self.consecutive > 1 && now >= since + self.rules.timeout;
+        (in_a_row || for_long || self.window.is_bad(&self.rules)).then(|| {
             let pause = self.open(now);
             Transition::Opened { pause }
         })
@@ -187,6 +195,7 @@ impl Circuit {
 
     fn close(&mut self) -> Transition {
         self.consecutive = 0;
+        self.failing_since = None;
         self.window = Window { since: None, calls: 0, failures: 0 };
         self.pause = self.rules.min_pause;
         self.enter(State::Closed);

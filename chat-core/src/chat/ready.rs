@@ -78,13 +78,15 @@ impl NotReady {
 
 /// What came of a probe.
 type Answer = Result<(), NotReady>;
+/// A probe: what came of it and when, once that is known.
+type Probing = watch::Receiver<Option<(Instant, Answer)>>;
 
 /// Asks once for all who want to know.
 #[derive(Debug)]
 pub(super) struct Readiness {
     probe: Arc<dyn ProbeStore>,
-    /// The latest probe: what came of it and when, once it is known. Held for a few lines.
-    latest: Mutex<Option<watch::Receiver<Option<(Instant, Answer)>>>>,
+    /// The latest probe. Held for a few lines.
+    latest: Mutex<Option<Probing>>,
 }
 
 impl Readiness {
@@ -106,11 +108,7 @@ impl Readiness {
         }
     }
 
-    fn latest_or_new(
-        &self,
-        tasks: &Tasks,
-        limit: Duration,
-    ) -> watch::Receiver<Option<(Instant, Answer)>> {
+    fn latest_or_new(&self, tasks: &Tasks, limit: Duration) -> Probing {
         let mut latest = lock(&self.latest);
         if let Some(known) = &*latest {
             let is_of_use = match &*known.borrow() {

@@ -157,7 +157,8 @@ impl Session {
     /// on; otherwise the connection ends.
     fn break_off(&mut self, error: &ChatError) -> Option<Outgoing> {
         let replay = self.replay.take()?;
-        if error.is_store_away() && self.postponed.has_room() {
+        let can_wait = replay.was_asked_for() || self.postponed.has_room();
+        if error.is_store_away() && can_wait {
             match replay.break_off(error, &mut self.floors) {
                 Ok(answer) => return Some(Outgoing::Frames(vec![answer])),
                 Err(replay) => self.postponed.add(replay),

@@ -37,6 +37,15 @@ fn failures_in_a_row_open_it() {
 }
 
 #[test]
+fn failures_that_take_a_timeout_each_open_it_sooner() {
+    let (mut circuit, now) = (circuit(), Instant::now());
+    assert_eq!(calls(&mut circuit, 2, Outcome::Failed, now), None);
+    assert_eq!(calls(&mut circuit, 1, Outcome::Answered, now + ms(4_999)), None);
+    assert_eq!(calls(&mut circuit, 1, Outcome::Failed, now + ms(5_000)), None);
+    assert!(calls(&mut circuit, 1, Outcome::Failed, now + ms(10_000)).is_some());
+}
+
+#[test]
 fn too_many_failures_among_answers_open_it() {
     let (mut circuit, now) = (circuit(), Instant::now());
     for _ in 0..9 {
