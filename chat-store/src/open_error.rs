@@ -77,6 +77,14 @@ pub enum OpenError {
         /// What the server says.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// What answers is a pooler that hands out connections by the transaction.
+    #[error("a pooler answers at {server}, which needs the setting for transaction poolers")]
+    Pooler {
+        /// Host and port, or a socket.
+        server: String,
+        /// What it says.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The server does not have the database.
     #[error("the database server at {server} has no database {database:?}: create it first")]
     NoSuchDatabase {

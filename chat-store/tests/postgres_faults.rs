@@ -31,12 +31,13 @@ use proxy::{Cut, Proxy};
 
 /// Few connections, and little patience.
 fn impatient() -> PostgresConfig {
-    let mut config = few_connections();
-    config.max_connections = 4;
-    config.acquire_timeout = Duration::from_millis(500);
-    config.statement_timeout = Duration::from_millis(500);
-    config.lock_timeout = Duration::from_millis(200);
-    config
+    PostgresConfig {
+        max_connections: 4,
+        acquire_timeout: Duration::from_millis(500),
+        statement_timeout: Duration::from_millis(500),
+        lock_timeout: Duration::from_millis(200),
+        ..few_connections()
+    }
 }
 
 /// Sends until told to stop, each message until it is acknowledged; returns what was.
@@ -325,8 +326,7 @@ async fn batches_to_the_same_rooms_do_not_wait_in_a_circle() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_call_leaves_nothing_open() {
     let database = databases::database();
-    let mut config = few_connections();
-    config.max_connections = 2;
+    let config = PostgresConfig { max_connections: 2, ..few_connections() };
     let store = migrated(&database.url, config).await;
     let (room, ada) = room(&store).await;
     for microseconds in 0..100 {

@@ -23,8 +23,7 @@ use databases::few_connections;
 use people::{BOUND, new_user};
 
 async fn refusal(url: &str) -> OpenError {
-    let mut config = few_connections();
-    config.acquire_timeout = Duration::from_secs(2);
+    let config = PostgresConfig { acquire_timeout: Duration::from_secs(2), ..few_connections() };
     timeout(BOUND, PostgresStore::open_with(url, config)).await.unwrap().expect_err(url)
 }
 
@@ -91,14 +90,19 @@ async fn what_cannot_be_opened_is_told_for_what_it_is() {
 #[tokio::test]
 async fn settings_that_contradict_each_other_are_refused() {
     let url = databases::database().url;
-    let mut none = few_connections();
-    none.max_connections = 0;
-    let mut reversed = few_connections();
-    reversed.min_connections = reversed.max_connections + 1;
+    let none = PostgresConfig { max_connections: 0, ..few_connections() };
+    let reversed = PostgresConfig { min_connections: 9, ..few_connections() };
     for config in [none, reversed] {
         let refused = PostgresStore::open_with(&url, config).await;
         assert!(matches!(refused, Err(OpenError::Settings(_))), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_pooler_that_was_not_expected_is_found_out() {
+    let pooler = PgBouncer::start(Postgres::shared()).unwrap();
+    let refused = refusal(&pooler.url("postgres")).await;
+    assert!(matches!(refused, OpenError::Pooler { .. }), "{refused:?}");
 }
 
 /// Runs `openssl` in a folder.
@@ -178,8 +182,7 @@ async fn several_may_migrate_at_once_and_again() {
             .map(|_| {
                 let url = url.clone();
                 tokio::spawn(async move {
-                    let mut config = few_connections();
-                    config.transaction_pooler = pooled;
+                    let config = PostgresConfig { transaction_pooler: pooled, ..few_connections() };
                     let store = PostgresStore::open_with(&url, config).await.unwrap();
                     store.migrate().await.unwrap();
                     store.ensure_user(new_user("ada")).await.unwrap();

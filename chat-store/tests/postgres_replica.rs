@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use chat_core::store::{ConversationStore, InboxStore, MemberStore, MessageStore, UserStore};
-use chat_store::PostgresStore;
+use chat_store::{PostgresConfig, PostgresStore};
 use chat_test_servers::Postgres;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -22,8 +22,7 @@ use people::{BOUND, history, room, send, user};
 async fn store_with_marked_replica() -> (PostgresStore, impl Fn(&str)) {
     let (primary, copy) = (databases::database(), databases::database());
     databases::migrated(&copy.url, few_connections()).await;
-    let mut config = few_connections();
-    config.replica_url = Some(copy.url.clone());
+    let config = PostgresConfig { replica_url: Some(copy.url.clone()), ..few_connections() };
     let store = databases::migrated(&primary.url, config).await;
     (store, move |statement: &str| {
         Postgres::shared().execute(&copy.name, statement).unwrap();
@@ -66,7 +65,7 @@ async fn only_what_may_lag_comes_from_the_replica() {
     // The replica knows nothing of memberships, heads and the rest, and would be believed.
     assert!(store.member(room, &ada).await.unwrap().is_some());
     assert!(store.visible_head(room, &ada).await.unwrap().is_some());
-    assert_eq!(store.memberships(&[ada.clone()]).await.unwrap().len(), 1);
+    assert_eq!(store.memberships(std::slice::from_ref(&ada)).await.unwrap().len(), 1);
     assert_eq!(store.members(room, None, 10).await.unwrap().len(), 1);
     assert_eq!(store.heads(&[room]).await.unwrap()[0].last_seq, 4);
     assert_eq!(store.changes(room, 0, 10).await.unwrap().events.len(), 5);
@@ -85,8 +84,8 @@ async fn a_replica_may_lag_or_be_gone() {
     let database = primary.create_database().unwrap();
     databases::migrated(&database.url, few_connections()).await;
     let replica = primary.start_replica().unwrap();
-    let mut config = few_connections();
-    config.replica_url = Some(replica.url(&database.name));
+    let replica_url = Some(replica.url(&database.name));
+    let config = PostgresConfig { replica_url, ..few_connections() };
     let store = databases::migrated(&database.url, config).await;
     let (room, ada) = room(&store).await;
     send(&store, room, &ada).await;

@@ -8,22 +8,20 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use chat_core::proto::{
-    ClientId, ConversationId, DisplayName, LoginSessionId, Message, MessageBody, MessageId,
-    RoomName, UserId, Username, Visibility,
-};
+use chat_core::proto::{LoginSessionId, MessageBody, UserId};
 use chat_core::store::{
-    AccountStore, AppendOutcome, ConversationStore, CursorKind, CursorStore, InboxStore,
-    LoginSession, LoginSessionStore, MemberStore, MessageDraft, MessageStore, NewAccount, NewRoom,
-    NewUser, StoreError, UserStore,
+    AccountStore, AppendOutcome, CursorKind, CursorStore, InboxStore, LoginSession,
+    LoginSessionStore, MemberStore, MessageDraft, MessageStore, NewAccount, StoreError, UserStore,
 };
 use chat_store::SqliteStore;
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
-/// Longer than anything here takes.
-const BOUND: Duration = Duration::from_secs(60);
+#[path = "support/people.rs"]
+mod people;
+
+use people::{BOUND, draft, history, new_user, room, send};
 
 /// A folder for a database file, which goes away with it.
 struct Folder(tempfile::TempDir);
@@ -58,55 +56,6 @@ impl Folder {
 async fn release(mut blocker: SqliteConnection) {
     sqlx::query("ROLLBACK").execute(&mut blocker).await.unwrap();
     blocker.close().await.unwrap();
-}
-
-fn new_user(name: &str) -> NewUser {
-    let username = Username::parse(name).unwrap();
-    NewUser {
-        id: name.parse().unwrap(),
-        display_name: DisplayName::from(&username),
-        username,
-        created_at: Timestamp::now(),
-    }
-}
-
-/// A room with ada as its only member.
-async fn room(store: &SqliteStore) -> (ConversationId, UserId) {
-    let user = new_user("ada");
-    let ada = user.id.clone();
-    store.ensure_user(user).await.unwrap();
-    let room = NewRoom {
-        id: ConversationId::generate(),
-        name: RoomName::parse("general").unwrap(),
-        topic: None,
-        visibility: Visibility::Public,
-        owner: ada.clone(),
-        created_at: Timestamp::now(),
-    };
-    (store.create_room(room).await.unwrap().id, ada)
-}
-
-fn draft(room: ConversationId, sender: &UserId) -> MessageDraft {
-    MessageDraft {
-        id: MessageId::generate(),
-        conversation_id: room,
-        sender_id: sender.clone(),
-        client_id: ClientId::generate(),
-        content: MessageBody::parse("hello", 100).unwrap(),
-        mentions: vec!["ada".into()],
-        created_at: Timestamp::now(),
-    }
-}
-
-async fn send(store: &SqliteStore, room: ConversationId, sender: &UserId) -> Message {
-    match store.append(vec![draft(room, sender)]).await.unwrap().remove(0) {
-        AppendOutcome::Stored(message) => message,
-        other => panic!("{other:?}"),
-    }
-}
-
-async fn history(store: &SqliteStore, room: ConversationId) -> Vec<Message> {
-    store.messages(room, 1..=u64::MAX).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 /// How a [`PostgresStore`](crate::PostgresStore) uses its server.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresConfig {
     /// The most connections that are open at once: 16. Messages are stored by one of them at a
     /// time; the others serve reads, cursors and joins. All nodes together must stay below the

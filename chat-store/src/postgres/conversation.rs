@@ -1,7 +1,5 @@
 use async_trait::async_trait;
-use chat_core::proto::{
-    Conversation, ConversationId, ConversationKind, MemberRole, UserId, Visibility,
-};
+use chat_core::proto::{Conversation, ConversationId, MemberRole, UserId};
 use chat_core::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
 use uuid::Uuid;
 
@@ -11,8 +9,11 @@ use super::server::Repeat;
 use super::session::Session;
 use super::statement::{Statement, is_storable, sql};
 use crate::failure::Failure;
-use crate::record::{conversation_columns, read_all, read_conversation, read_optional};
-use crate::value::{integer, pair, to_microsecond, word};
+use crate::record::{
+    conversation_columns, direct_conversation, read_all, read_conversation, read_optional,
+    room_conversation,
+};
+use crate::value::{integer, pair, word};
 
 pub(super) const BY_ID: &str = concat!(
     "SELECT ",
@@ -143,8 +144,8 @@ impl ConversationStore for PostgresStore {
 }
 
 async fn open_direct(session: &mut Session, direct: NewDirect) -> Result<Opened, Failure> {
-    let NewDirect { id, opener, peer, created_at } = direct;
-    let (lesser, greater) = pair(&opener, &peer);
+    let NewDirect { id, opener, peer, created_at } = &direct;
+    let (lesser, greater) = pair(opener, peer);
     // No user id holds a space.
     lock_name(session, "direct", &format!("{lesser} {greater}")).await?;
     let insert_pair = sql("INSERT INTO chat_direct
@@ -152,42 +153,25 @@ async fn open_direct(session: &mut Session, direct: NewDirect) -> Result<Opened,
     .bind(lesser.as_str())
     .bind(greater.as_str())
     .bind(id.as_uuid());
-    let row = session.row(by_pair(&opener, &peer)).await?;
+    let row = session.row(by_pair(opener, peer)).await?;
     if let Some(conversation) = read_optional(row.as_ref(), read_conversation)? {
         return Ok(Opened { conversation, created: false });
     }
-    let conversation = Conversation {
-        id,
-        kind: ConversationKind::Direct,
-        visibility: Visibility::Private,
-        name: None,
-        topic: None,
-        created_by: opener,
-        created_at: to_microsecond(created_at),
-        member_count: 2,
-    };
+    let conversation = direct_conversation(&direct);
     insert(session, &conversation).await?;
     session.execute(insert_pair).await?;
-    for user in [&conversation.created_by, &peer] {
-        add_member(session, id, user, MemberRole::Member, created_at).await?;
+    for user in [opener, peer] {
+        add_member(session, *id, user, MemberRole::Member, *created_at).await?;
     }
     Ok(Opened { conversation, created: true })
 }
 
 async fn create_room(session: &mut Session, room: NewRoom) -> Result<Conversation, Failure> {
-    let conversation = Conversation {
-        id: room.id,
-        kind: ConversationKind::Room,
-        visibility: room.visibility,
-        name: Some(room.name),
-        topic: room.topic,
-        created_by: room.owner,
-        created_at: to_microsecond(room.created_at),
-        member_count: 1,
-    };
+    let created_at = room.created_at;
+    let conversation = room_conversation(room);
     insert(session, &conversation).await?;
     let owner = &conversation.created_by;
-    add_member(session, conversation.id, owner, MemberRole::Owner, room.created_at).await?;
+    add_member(session, conversation.id, owner, MemberRole::Owner, created_at).await?;
     Ok(conversation)
 }
 

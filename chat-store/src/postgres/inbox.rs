@@ -8,58 +8,13 @@ use super::statement::sql;
 use crate::cursor::{unread, unread_mentions};
 use crate::failure::Failure;
 use crate::record::{
-    conversation_columns, read_all, read_optional, read_overview, read_summary, read_unread_total,
-    user_columns,
+    read_all, read_optional, read_overview, read_summary, read_unread_total, summaries_of,
 };
 use crate::value::integer;
 
-/// Everything that summaries show, of the conversations that a first query picks: its parameters
-/// begin with $3. One statement, and so one snapshot. The counts come after the picking, so that
-/// only those on the page are counted. The peer is looked up by an id that is null for a room,
-/// because a condition on its kind would be tested once for every member.
-macro_rules! summaries_of {
-    ($page:literal) => {
-        summaries_of!($page, "", "", "JOIN")
-    };
-    ($page:literal, $before:literal, $own_columns:literal, $join:literal) => {
-        concat!(
-            "WITH ",
-            $before,
-            "page AS MATERIALIZED (",
-            $page,
-            ")
-             SELECT ",
-            $own_columns,
-            conversation_columns!(),
-            ", h.last_seq, h.change_seq, h.last_activity_at, r.read_seq, r.delivered_seq, ",
-            unread!("h.conversation_id", "$1", "r.read_seq"),
-            " AS unread, ",
-            unread_mentions!("h.conversation_id", "$1", "r.read_seq"),
-            " AS unread_mentions,
-              l.seq AS preview_seq, l.sender_id AS preview_sender_id,
-              left(l.content, $2::int) AS preview_content, l.created_at AS preview_created_at, ",
-            user_columns!(),
-            ", q.read_seq AS peer_read_seq, q.delivered_seq AS peer_delivered_seq
-              FROM page ",
-            $join,
-            " chat_conversation c ON c.id = page.conversation_id ",
-            $join,
-            " chat_head h ON h.conversation_id = page.conversation_id ",
-            $join,
-            " chat_cursor r ON r.conversation_id = page.conversation_id AND r.user_id = $1
-              LEFT JOIN chat_message l
-                ON l.conversation_id = page.conversation_id AND l.seq = h.last_seq
-              LEFT JOIN chat_member p
-                ON p.conversation_id = CASE WHEN c.kind = 'direct' THEN c.id END AND p.user_id <> $1
-              LEFT JOIN chat_user u ON u.id = p.user_id
-              LEFT JOIN chat_cursor q
-                ON q.conversation_id = p.conversation_id AND q.user_id = p.user_id
-              ORDER BY h.last_activity_at DESC, page.conversation_id DESC"
-        )
-    };
-}
-
 pub(super) const SUMMARIES: &str = summaries_of!(
+    "$1",
+    "$2::int",
     "SELECT b.conversation_id
      FROM chat_member b JOIN chat_head h ON h.conversation_id = b.conversation_id
      WHERE b.user_id = $1 AND b.state = 'joined'
@@ -68,12 +23,16 @@ pub(super) const SUMMARIES: &str = summaries_of!(
 );
 
 pub(super) const SUMMARY: &str = summaries_of!(
+    "$1",
+    "$2::int",
     "SELECT b.conversation_id FROM chat_member b
      WHERE b.conversation_id = $3 AND b.user_id = $1 AND b.state = 'joined'"
 );
 
 /// All memberships with their heads; those that come first carry a summary, and the others none.
 pub(super) const OVERVIEW: &str = summaries_of!(
+    "$1",
+    "$2::int",
     "SELECT CASE WHEN row_number() OVER (ORDER BY last_activity_at DESC, standing_in DESC) <= $3
                  THEN standing_in END AS conversation_id,
             standing_in, joined_by, head_last_seq, head_change_seq

@@ -165,6 +165,10 @@ fn open_error(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
             let database = options.get_database().unwrap_or(options.get_username()).to_owned();
             OpenError::NoSuchDatabase { server, database, source: error.into() }
         }
+        // Postgres understands all that is sent when connecting.
+        (_, Some("08P01")) if error.to_string().contains("startup parameter") => {
+            OpenError::Pooler { server, source: error.into() }
+        }
         _ => OpenError::Unreadable(error.into()),
     }
 }

@@ -51,8 +51,7 @@ async fn connection() -> PgConnection {
 
 async fn filled_database() -> String {
     let url = Postgres::shared().create_database().unwrap().url;
-    let mut config = PostgresConfig::default();
-    config.min_connections = 0;
+    let config = PostgresConfig { min_connections: 0, ..PostgresConfig::default() };
     let store = PostgresStore::open_with(&url, config).await.unwrap();
     store.migrate().await.unwrap();
     store.close().await;

@@ -15,8 +15,7 @@ async fn store(before: &str) -> PostgresStore {
             &before.replace("DATABASE", &format!("DATABASE {}", database.name)),
         )
         .unwrap();
-    let mut config = PostgresConfig::default();
-    config.min_connections = 0;
+    let config = PostgresConfig { min_connections: 0, ..PostgresConfig::default() };
     let store = PostgresStore::open_with(&database.url, config).await.unwrap();
     store.migrate().await.unwrap();
     store

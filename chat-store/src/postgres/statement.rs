@@ -6,12 +6,17 @@ use sqlx::{Arguments, Encode, Postgres, Type};
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
     sql: &'static str,
-    arguments: PgArguments,
+    arguments: Result<PgArguments, TooLarge>,
 }
+
+/// A parameter is larger than the protocol has room for.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("a parameter is too large")]
+struct TooLarge;
 
 /// A statement without parameters so far.
 pub(super) fn sql(sql: &'static str) -> Statement {
-    Statement { sql, arguments: PgArguments::default() }
+    Statement { sql, arguments: Ok(PgArguments::default()) }
 }
 
 /// Whether Postgres can have a text, which may hold any character but one. Nothing that is stored
@@ -21,23 +26,22 @@ pub(super) fn is_storable(text: &str) -> bool {
 }
 
 impl Statement {
-    /// Adds the next parameter.
-    ///
-    /// # Panics
-    ///
-    /// Never for the types used here: encoding fails only for values that are larger than the
-    /// protocol has room for, or have no fixed length.
+    /// Adds the next parameter. One that is too large fails the statement when it is sent.
     pub(super) fn bind<'v, T>(mut self, value: T) -> Self
     where
         T: Encode<'v, Postgres> + Type<Postgres>,
     {
-        self.arguments.add(value).expect("a value of a plain type can be encoded");
+        if let Ok(arguments) = &mut self.arguments
+            && arguments.add(value).is_err()
+        {
+            self.arguments = Err(TooLarge);
+        }
         self
     }
 
     /// The statement as the driver has it. Unless it is `kept`, it is prepared without a name and
     /// forgotten, since the next one may meet another connection of the server.
     pub(super) fn query(self, kept: bool) -> Query<'static, Postgres, PgArguments> {
-        sqlx::query_with(self.sql, self.arguments).persistent(kept)
+        sqlx::query_with_result(self.sql, self.arguments.map_err(Into::into)).persistent(kept)
     }
 }

@@ -8,8 +8,8 @@ use super::server::Repeat;
 use super::session::Session;
 use super::statement::{is_storable, sql};
 use crate::failure::Failure;
-use crate::record::{read_all, read_optional, read_user, user_columns};
-use crate::value::{end_of, integer, to_microsecond};
+use crate::record::{read_all, read_optional, read_user, recorded_user, user_columns};
+use crate::value::{end_of, integer};
 
 const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.id = $1");
 
@@ -117,11 +117,5 @@ pub(super) async fn insert_user(
         let existing = read_optional(row.as_ref(), read_user)?;
         return Ok(existing.map_or(EnsureUser::UsernameTaken, EnsureUser::Existing));
     }
-    Ok(EnsureUser::Created(User {
-        id: new.id.clone(),
-        username: new.username.clone(),
-        display_name: new.display_name.clone(),
-        created_at: to_microsecond(new.created_at),
-        last_seen_at: None,
-    }))
+    Ok(EnsureUser::Created(recorded_user(new)))
 }

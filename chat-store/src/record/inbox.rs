@@ -5,6 +5,61 @@ use super::{read_conversation, read_user};
 use crate::columns::Columns;
 use crate::failure::Failure;
 
+/// Everything that summaries show, of the conversations that a first query picks, which may use
+/// further parameters. One statement, and so one snapshot. The counts come after the picking, so
+/// that only those on the page are counted. The peer is looked up by an id that is null for a room,
+/// because a condition on its kind would be tested once for every member.
+///
+/// The user and the length of a preview are parameters as the database writes them.
+macro_rules! summaries_of {
+    ($user:literal, $characters:literal, $page:literal) => {
+        $crate::record::summaries_of!($user, $characters, $page, "", "", "JOIN")
+    };
+    (
+        $user:literal, $characters:literal, $page:literal,
+        $before:literal, $own_columns:literal, $join:literal
+    ) => {
+        concat!(
+            "WITH ",
+            $before,
+            "page AS MATERIALIZED (",
+            $page,
+            ") SELECT ",
+            $own_columns,
+            $crate::record::conversation_columns!(),
+            ", h.last_seq, h.change_seq, h.last_activity_at, r.read_seq, r.delivered_seq, ",
+            $crate::cursor::unread!("h.conversation_id", $user, "r.read_seq"),
+            " AS unread, ",
+            $crate::cursor::unread_mentions!("h.conversation_id", $user, "r.read_seq"),
+            " AS unread_mentions, l.seq AS preview_seq, l.sender_id AS preview_sender_id,
+              substr(l.content, 1, ",
+            $characters,
+            ") AS preview_content, l.created_at AS preview_created_at, ",
+            $crate::record::user_columns!(),
+            ", q.read_seq AS peer_read_seq, q.delivered_seq AS peer_delivered_seq FROM page ",
+            $join,
+            " chat_conversation c ON c.id = page.conversation_id ",
+            $join,
+            " chat_head h ON h.conversation_id = page.conversation_id ",
+            $join,
+            " chat_cursor r ON r.conversation_id = page.conversation_id AND r.user_id = ",
+            $user,
+            " LEFT JOIN chat_message l
+                ON l.conversation_id = page.conversation_id AND l.seq = h.last_seq
+              LEFT JOIN chat_member p
+                ON p.conversation_id = CASE WHEN c.kind = 'direct' THEN c.id END
+                AND p.user_id <> ",
+            $user,
+            " LEFT JOIN chat_user u ON u.id = p.user_id
+              LEFT JOIN chat_cursor q
+                ON q.conversation_id = p.conversation_id AND q.user_id = p.user_id
+              ORDER BY h.last_activity_at DESC, page.conversation_id DESC"
+        )
+    };
+}
+pub(crate) use summaries_of;
+
+/// Reads what [`summaries_of!`] selects.
 pub(crate) fn read_summary(row: &impl Columns) -> sqlx::Result<ConversationSummary> {
     let conversation = read_conversation(row)?;
     let has_peer = !row.is_null("user_id")?;

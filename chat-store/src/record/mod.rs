@@ -11,14 +11,16 @@ mod user;
 use crate::columns::Columns;
 use crate::failure::Failure;
 
-pub(crate) use self::conversation::{conversation_columns, read_conversation};
-pub(crate) use self::inbox::{read_overview, read_summary, read_unread_total};
+pub(crate) use self::conversation::{
+    conversation_columns, direct_conversation, read_conversation, room_conversation,
+};
+pub(crate) use self::inbox::{read_overview, read_summary, read_unread_total, summaries_of};
 pub(crate) use self::login::read_login_session;
 pub(crate) use self::member::{
     member_columns, read_member, read_membership, read_profile, read_user_id,
 };
 pub(crate) use self::message::{message_columns, read_head, read_message};
-pub(crate) use self::user::{read_account, read_user, user_columns};
+pub(crate) use self::user::{read_account, read_user, recorded_user, user_columns};
 
 /// Reads every row.
 pub(crate) fn read_all<R: Columns, T>(

@@ -1,7 +1,8 @@
 use chat_core::proto::{DisplayName, User, Username};
-use chat_core::store::Account;
+use chat_core::store::{Account, NewUser};
 
 use crate::columns::Columns;
+use crate::value::to_microsecond;
 
 /// The columns of a user in a table `u`, under names that no other table of a query has.
 macro_rules! user_columns {
@@ -26,4 +27,15 @@ pub(crate) fn read_user(row: &impl Columns) -> sqlx::Result<User> {
 /// Reads [`user_columns!`] and the hash of a password.
 pub(crate) fn read_account(row: &impl Columns) -> sqlx::Result<Account> {
     Ok(Account { user: read_user(row)?, password_hash: row.text("password_hash")?.into() })
+}
+
+/// A user as it is once it is recorded.
+pub(crate) fn recorded_user(new: &NewUser) -> User {
+    User {
+        id: new.id.clone(),
+        username: new.username.clone(),
+        display_name: new.display_name.clone(),
+        created_at: to_microsecond(new.created_at),
+        last_seen_at: None,
+    }
 }

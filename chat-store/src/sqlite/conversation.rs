@@ -1,7 +1,5 @@
 use async_trait::async_trait;
-use chat_core::proto::{
-    Conversation, ConversationId, ConversationKind, MemberRole, UserId, Visibility,
-};
+use chat_core::proto::{Conversation, ConversationId, MemberRole, UserId};
 use chat_core::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -9,8 +7,11 @@ use uuid::Uuid;
 use super::SqliteStore;
 use super::member::add_member;
 use crate::failure::Failure;
-use crate::record::{conversation_columns, read_all, read_conversation, read_optional};
-use crate::value::{integer, pair, to_microsecond, word};
+use crate::record::{
+    conversation_columns, direct_conversation, read_all, read_conversation, read_optional,
+    room_conversation,
+};
+use crate::value::{integer, pair, word};
 
 const BY_ID: &str = concat!(
     "SELECT ",
@@ -133,22 +134,13 @@ async fn open_direct(
     connection: &mut SqliteConnection,
     direct: NewDirect,
 ) -> Result<Opened, Failure> {
-    let NewDirect { id, opener, peer, created_at } = direct;
-    if let Some(conversation) = find_direct(connection, &opener, &peer).await? {
+    let NewDirect { id, opener, peer, created_at } = &direct;
+    if let Some(conversation) = find_direct(connection, opener, peer).await? {
         return Ok(Opened { conversation, created: false });
     }
-    let conversation = Conversation {
-        id,
-        kind: ConversationKind::Direct,
-        visibility: Visibility::Private,
-        name: None,
-        topic: None,
-        created_by: opener,
-        created_at: to_microsecond(created_at),
-        member_count: 2,
-    };
+    let conversation = direct_conversation(&direct);
     insert(connection, &conversation).await?;
-    let (lesser, greater) = pair(&conversation.created_by, &peer);
+    let (lesser, greater) = pair(opener, peer);
     sqlx::query(
         "INSERT INTO chat_direct (lesser_user_id, greater_user_id, conversation_id)
          VALUES (?1, ?2, ?3)",
@@ -158,8 +150,8 @@ async fn open_direct(
     .bind(id.as_uuid())
     .execute(&mut *connection)
     .await?;
-    for user in [&conversation.created_by, &peer] {
-        add_member(connection, id, user, MemberRole::Member, created_at).await?;
+    for user in [opener, peer] {
+        add_member(connection, *id, user, MemberRole::Member, *created_at).await?;
     }
     Ok(Opened { conversation, created: true })
 }
@@ -168,19 +160,11 @@ async fn create_room(
     connection: &mut SqliteConnection,
     room: NewRoom,
 ) -> Result<Conversation, Failure> {
-    let conversation = Conversation {
-        id: room.id,
-        kind: ConversationKind::Room,
-        visibility: room.visibility,
-        name: Some(room.name),
-        topic: room.topic,
-        created_by: room.owner,
-        created_at: to_microsecond(room.created_at),
-        member_count: 1,
-    };
+    let created_at = room.created_at;
+    let conversation = room_conversation(room);
     insert(connection, &conversation).await?;
     let owner = &conversation.created_by;
-    add_member(connection, conversation.id, owner, MemberRole::Owner, room.created_at).await?;
+    add_member(connection, conversation.id, owner, MemberRole::Owner, created_at).await?;
     Ok(conversation)
 }
 

@@ -6,8 +6,8 @@ use sqlx::SqliteConnection;
 
 use super::SqliteStore;
 use crate::failure::Failure;
-use crate::record::{read_all, read_optional, read_user, user_columns};
-use crate::value::{end_of, integer, json, to_microsecond};
+use crate::record::{read_all, read_optional, read_user, recorded_user, user_columns};
+use crate::value::{end_of, integer, json};
 
 pub(super) const USER_BY_NAME: &str =
     concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.username_key = ?1");
@@ -120,13 +120,7 @@ pub(super) async fn insert_user(
     if inserted.rows_affected() == 0 {
         return Ok(EnsureUser::UsernameTaken);
     }
-    Ok(EnsureUser::Created(User {
-        id: new.id.clone(),
-        username: new.username.clone(),
-        display_name: new.display_name.clone(),
-        created_at: to_microsecond(new.created_at),
-        last_seen_at: None,
-    }))
+    Ok(EnsureUser::Created(recorded_user(new)))
 }
 
 async fn find_user(

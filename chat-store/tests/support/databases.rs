@@ -44,10 +44,7 @@ pub(crate) fn database() -> Database {
 
 /// Few connections, as many stores share the server.
 pub(crate) fn few_connections() -> PostgresConfig {
-    let mut config = PostgresConfig::default();
-    config.max_connections = 8;
-    config.min_connections = 0;
-    config
+    PostgresConfig { max_connections: 8, min_connections: 0, ..PostgresConfig::default() }
 }
 
 /// A store with settings, in a database of the shared server.
@@ -67,8 +64,7 @@ pub(crate) async fn postgres() -> Opened<PostgresStore> {
 pub(crate) async fn pooled() -> Opened<PostgresStore> {
     static POOLER: LazyLock<PgBouncer> =
         LazyLock::new(|| PgBouncer::start(Postgres::shared()).unwrap());
-    let mut config = few_connections();
-    config.transaction_pooler = true;
+    let config = PostgresConfig { transaction_pooler: true, ..few_connections() };
     let store = migrated(&POOLER.url(&database().name), config).await;
     Opened { store, _keeps: Box::new(()) }
 }
