@@ -21,7 +21,7 @@ mod account;
 mod conversation;
 mod cursor;
 mod error;
-mod forward;
+pub(crate) mod forward;
 mod inbox;
 mod login;
 mod member;

@@ -3,6 +3,7 @@
 //! * [`store_conformance!`], [`account_conformance!`] and [`presence_conformance!`]: one line each
 //!   that tests any store.
 //! * [`FaultyBroker`]: a broker that loses, repeats and reorders on purpose.
+//! * [`WatchedStore`]: a store whose every call can be counted, held up or refused.
 //! * [`broker_conformance!`]: one line that tests any broker.
 //! * Mocks of every trait, made by `mockall`, beside the traits: such as
 //!   [`MockUserStore`](crate::store::MockUserStore) and [`MockBroker`](crate::broker::MockBroker).
@@ -12,8 +13,10 @@
 pub mod broker;
 mod faulty_broker;
 pub mod store;
+mod watched_store;
 
 pub use store::{account_conformance, presence_conformance, store_conformance};
 
 pub use broker::broker_conformance;
 pub use faulty_broker::{Faults, FaultyBroker, FaultyBrokerNode};
+pub use watched_store::{Call, Watch, WatchedStore};
