@@ -56,6 +56,7 @@
 pub mod access;
 pub mod auth;
 pub mod broker;
+pub mod cache;
 pub mod limit;
 pub mod presence;
 pub mod store;
