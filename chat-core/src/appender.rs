@@ -1,12 +1,14 @@
 //! Group commit: the messages of all sessions that are waiting become one call of the store.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_proto::ChangeEvent;
 use futures::FutureExt;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::error::ChatError;
 use crate::hub::Origin;
@@ -20,6 +22,10 @@ use crate::within::within;
 const BATCH: usize = 1_024;
 /// The most messages that wait; a further one is refused.
 const QUEUE: usize = 8_192;
+/// How long a store that did not answer before may take until others are no longer let wait for it.
+const GLANCE: Duration = Duration::from_millis(500);
+/// When they may ask again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Stores messages, in the order in which they were submitted.
 ///
@@ -39,6 +45,10 @@ pub(crate) struct Appender {
 struct Queue {
     waiting: Vec<Pending>,
     storing: bool,
+    /// Whether the store did not answer the last call.
+    in_doubt: bool,
+    /// Whether, after that, it does not answer the present one either: nobody is let in to wait.
+    turned_away: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +88,9 @@ impl Appender {
         let (answer, appending) = oneshot::channel();
         let start = {
             let mut queue = lock(&self.queue);
+            if queue.turned_away {
+                return Err(StoreError::CircuitOpen { retry_after: RETRY }.into());
+            }
             if queue.waiting.len() >= QUEUE {
                 return Err(ChatError::Busy);
             }
@@ -102,6 +115,7 @@ impl Appender {
 
     fn next_batch(&self) -> Option<Vec<Pending>> {
         let mut queue = lock(&self.queue);
+        queue.turned_away = false;
         if queue.waiting.is_empty() {
             queue.storing = false;
             return None;
@@ -137,12 +151,41 @@ impl Appender {
 
     async fn append(&self, drafts: Vec<MessageDraft>) -> Result<Vec<AppendOutcome>, ChatError> {
         let expected = drafts.len();
-        let outcomes = within(self.timeout, self.store.append(drafts)).await?;
+        let began = Instant::now();
+        let mut appending = pin!(within(self.timeout, self.store.append(drafts)));
+        let result = if lock(&self.queue).in_doubt {
+            match tokio::time::timeout(GLANCE, &mut appending).await {
+                Ok(result) => result,
+                Err(_) => {
+                    self.turn_away();
+                    appending.await
+                }
+            }
+        } else {
+            appending.await
+        };
+        let is_away = matches!(&result, Err(error) if error.is_store_away());
+        lock(&self.queue).in_doubt = is_away;
+        if is_away && began.elapsed() >= GLANCE {
+            // Whoever waits behind a store that hangs need not wait for it once more.
+            self.turn_away();
+        }
+        let outcomes = result?;
         if outcomes.len() == expected {
             Ok(outcomes)
         } else {
             Err(StoreError::failed("the store answered another number of messages").into())
         }
+    }
+
+    /// Refuses those who wait, and everybody who comes until the store is asked the next time.
+    fn turn_away(&self) {
+        let waiting = {
+            let mut queue = lock(&self.queue);
+            queue.turned_away = true;
+            std::mem::take(&mut queue.waiting)
+        };
+        refuse(waiting, &StoreError::CircuitOpen { retry_after: RETRY }.into());
     }
 
     /// Tells everybody of what was stored, and then each sender.
@@ -171,7 +214,9 @@ impl Appender {
 
 /// Answers every sender of a batch that was not stored.
 fn refuse(batch: Vec<Pending>, error: &ChatError) {
-    tracing::error!(messages = batch.len(), error = %causes(error), "messages were not stored");
+    if !error.is_refusal() {
+        tracing::error!(messages = batch.len(), error = %causes(error), "messages were not stored");
+    }
     for pending in batch {
         let error = match error {
             ChatError::Store(StoreError::Full(_)) => {
@@ -179,6 +224,9 @@ fn refuse(batch: Vec<Pending>, error: &ChatError) {
             }
             ChatError::Store(StoreError::Failed(_)) => {
                 ChatError::Store(StoreError::failed("the message was not stored"))
+            }
+            ChatError::Store(StoreError::CircuitOpen { retry_after }) => {
+                ChatError::Store(StoreError::CircuitOpen { retry_after: *retry_after })
             }
             ChatError::Store(_) => {
                 ChatError::Store(StoreError::unavailable("the batch was not stored"))

@@ -105,6 +105,21 @@ impl ChatError {
         }
     }
 
+    /// Whether the store did not answer: what needs no truth may go on without it.
+    pub(crate) const fn is_store_away(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Store(error) => error.is_unavailable(),
+            _ => false,
+        }
+    }
+
+    /// Whether the store was not even asked. Whoever refuses has said why, once; to say it for each
+    /// call would only fill the log.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Store(StoreError::CircuitOpen { .. }))
+    }
+
     /// The error as a client is told of it: never with the cause, which belongs in the log.
     #[must_use]
     pub fn payload(&self) -> ErrorPayload {

@@ -55,6 +55,7 @@
 
 pub mod access;
 pub mod auth;
+pub mod breaker;
 pub mod broker;
 pub mod cache;
 pub mod limit;
@@ -77,7 +78,7 @@ mod tasks;
 mod typing;
 mod within;
 
-pub use chat::{Actor, Chat, ChatBuilder, Receipt, Sent};
+pub use chat::{Actor, Chat, ChatBuilder, Check, NotReady, Receipt, Sent};
 pub use chat_proto as proto;
 pub use config::{ChatConfig, PresenceScope};
 pub use error::ChatError;

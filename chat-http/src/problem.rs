@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use chat_core::ChatError;
 use chat_core::auth::{AccountError, AuthError};
 use chat_core::proto::{ErrorCode, TextError};
+use chat_core::store::StoreError;
 use serde::Serialize;
 
 use crate::request_id::RequestId;
@@ -159,6 +160,10 @@ impl From<ChatError> for Problem {
         let code = error.code();
         let retry_after = error.retry_after();
         let problem = match code {
+            // Nothing was asked, and why is in the log already: not once for each request.
+            _ if matches!(error, ChatError::Store(StoreError::CircuitOpen { .. })) => {
+                Self::new(code, error.to_string())
+            }
             ErrorCode::Internal | ErrorCode::Unavailable => Self::fault(code, error),
             _ => Self::new(code, error.to_string()),
         };
@@ -194,7 +199,12 @@ impl From<AuthError> for Problem {
             AuthError::Expired => {
                 Self::new(ErrorCode::TokenExpired, "the token has expired: log in again")
             }
-            AuthError::Unavailable(_) => Self::fault(ErrorCode::Unavailable, error),
+            AuthError::Unavailable(_) => match error.retry_after() {
+                retry_after @ Some(_) => {
+                    Self { retry_after, ..Self::new(ErrorCode::Unavailable, error.to_string()) }
+                }
+                None => Self::fault(ErrorCode::Unavailable, error),
+            },
             _ => Self::fault(ErrorCode::Internal, error),
         }
     }

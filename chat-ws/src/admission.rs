@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use chat_core::auth::{AuthError, Authenticator};
 use chat_core::proto::{CloseCode, ErrorCode, ErrorPayload};
+use chat_core::store::StoreError;
 use chat_core::{Chat, ChatError, Session};
 use secrecy::SecretString;
 use tokio::time::timeout;
@@ -27,7 +28,21 @@ impl Denied {
             Self::Credential(AuthError::Expired) => ErrorCode::TokenExpired,
             Self::Credential(_) | Self::Timeout => ErrorCode::Unavailable,
         };
-        ErrorPayload::new(code, self.to_string())
+        let mut payload = ErrorPayload::new(code, self.to_string());
+        let milliseconds = |after: Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        payload.retry_after_ms = self.refused_for().map(milliseconds);
+        payload
+    }
+
+    /// For how long, where the store is away and was not even asked.
+    fn refused_for(&self) -> Option<Duration> {
+        match self {
+            Self::Engine(ChatError::Store(StoreError::CircuitOpen { retry_after })) => {
+                Some(*retry_after)
+            }
+            Self::Credential(error) => error.retry_after(),
+            Self::Engine(_) | Self::Timeout => None,
+        }
     }
 
     /// How a connection that is already open is closed. What may pass gets a code that asks the
@@ -44,6 +59,8 @@ impl Denied {
     /// Tells the operator, where it is not the client's doing.
     pub(crate) fn log(&self) {
         match self.payload().code {
+            // Why is in the log already.
+            _ if self.refused_for().is_some() => {}
             ErrorCode::Unavailable | ErrorCode::Internal => {
                 tracing::warn!(error = chain(self), "a connection could not be admitted");
             }

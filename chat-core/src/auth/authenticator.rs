@@ -1,11 +1,14 @@
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_proto::{DisplayName, LoginSessionId, UserId, Username};
 use jiff::Timestamp;
 use secrecy::SecretString;
+
+use crate::store::StoreError;
 
 /// What a host says of its user. Users appear in the store at first sight of such claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +61,19 @@ pub enum AuthError {
     /// It cannot be checked now.
     #[error("tokens cannot be checked at the moment")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl AuthError {
+    /// When to try again, where a [breaker](crate::breaker) refused to ask the store. It has told the
+    /// operator why, so there is nothing to log.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Unavailable(cause) = self else { return None };
+        match cause.downcast_ref() {
+            Some(StoreError::CircuitOpen { retry_after }) => Some(*retry_after),
+            _ => None,
+        }
+    }
 }
 
 /// Checks bearer tokens, from wherever a transport took them.

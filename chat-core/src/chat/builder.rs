@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::pairs::Pairs;
+use super::ready::Readiness;
 use super::{Chat, Engine, keeper};
 use crate::appender::Appender;
 use crate::broker::Broker;
@@ -13,8 +14,8 @@ use crate::memory::MemoryPresence;
 use crate::presence::{Presence, PresenceStore};
 use crate::router::{Router, causes};
 use crate::store::{
-    ConversationStore, CursorStore, InboxStore, MemberStore, MessageStore, Store, StoreParts,
-    UserStore,
+    ConversationStore, CursorStore, InboxStore, MemberStore, MessageStore, ProbeStore, Store,
+    StoreParts, UserStore,
 };
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
@@ -112,6 +113,10 @@ impl ChatBuilder {
         /// Replaces the store's lists of conversations, by a decorator or a mock.
         inbox: InboxStore
     );
+    aggregate!(
+        /// Replaces what is asked whether the store works, by a decorator or a mock.
+        probe: ProbeStore
+    );
 
     /// Starts the engine.
     ///
@@ -163,6 +168,7 @@ impl ChatBuilder {
                 limits.conversations_per_minute,
             ),
             pairs: Pairs::new(),
+            readiness: Readiness::new(stores.probe.clone()),
             config,
             stores,
             shown,

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::broker::Subject;
 use crate::config::ChatConfig;
-use crate::presence::Presence;
+use crate::presence::{MAKE_UP, Presence};
 use crate::router::{Router, causes};
 use crate::sharded::lock;
 use crate::tasks::Tasks;
@@ -29,6 +29,9 @@ pub(super) fn start(
 
     let grace = Arc::clone(presence);
     tasks.keep("presence.grace", move || end_grace(Arc::clone(&grace)));
+
+    let owing = Arc::clone(presence);
+    tasks.keep("presence.make_up", move || make_up(Arc::clone(&owing)));
 
     let lease = Arc::clone(presence);
     let renewal = config.presence_lease() / 3;
@@ -75,6 +78,14 @@ async fn end_grace(presence: Arc<Presence>) {
     }
 }
 
+async fn make_up(presence: Arc<Presence>) {
+    let mut ticks = interval(MAKE_UP);
+    loop {
+        ticks.tick().await;
+        presence.make_up().await;
+    }
+}
+
 async fn renew_lease(presence: Arc<Presence>, period: Duration) {
     let mut ticks = interval(period);
     loop {
@@ -89,7 +100,9 @@ async fn reconcile(router: Arc<Router>, period: Duration) {
     let mut ticks = interval(period);
     loop {
         ticks.tick().await;
-        if let Err(error) = router.reconcile().await {
+        if let Err(error) = router.reconcile().await
+            && !error.is_refusal()
+        {
             tracing::warn!(error = %causes(&error), "cannot compare with the store");
         }
     }

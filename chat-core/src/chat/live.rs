@@ -1,9 +1,15 @@
+use std::time::Duration;
+
 use chat_proto::{ConversationId, PresenceEntry, PresenceStatus, SignalEvent, UserId};
 use tokio::time::Instant;
 
-use super::{Actor, Chat};
+use super::{Actor, Chat, Engine};
 use crate::error::ChatError;
 use crate::sharded::lock;
+use crate::within::within;
+
+/// How long the store may take to confirm what the hub knows.
+const GLANCE: Duration = Duration::from_millis(500);
 
 impl Chat {
     /// Shows the actor as typing, for `limits.typing_expiry_ms` or until the next message.
@@ -11,7 +17,8 @@ impl Chat {
     /// # Errors
     ///
     /// [`ChatError::NotFound`] when there is no such conversation or the actor is not a member, or
-    /// a failure of the store.
+    /// a failure of the store. While the store is away, those go on whose devices here are told of
+    /// the conversation.
     pub async fn start_typing(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
         self.check_member(actor, id).await?;
         if lock(&self.engine.typing).start(id, &actor.user_id, Instant::now()) {
@@ -57,7 +64,8 @@ impl Chat {
         self.engine.presence.set(&actor.user_id, status).await
     }
 
-    /// Who is online among those whose presence the actor may see: at most 1,000.
+    /// Who is online among those whose presence the actor may see: at most 1,000. While the store is
+    /// away, those among them who are connected to this node.
     ///
     /// # Errors
     ///
@@ -66,8 +74,19 @@ impl Chat {
         self.engine.presence.seen_by(&actor.user_id, None).await
     }
 
+    /// Whether the actor is a member, for what is forgotten in a moment.
+    ///
+    /// The store is asked. While it is away, what the hub knows must do: it is what every delivery to
+    /// the actor's devices stands on. So nobody waits long who is known there.
     async fn check_member(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
-        let asking = self.engine.stores.members.member(id, &actor.user_id);
-        self.within(asking).await?.map(drop).ok_or(ChatError::NotFound)
+        let Engine { router, stores, config, .. } = &*self.engine;
+        let is_known = || router.hub.is_subscribed(&actor.user_id, id);
+        let limit = config.call_timeout();
+        let patience = if is_known() { GLANCE.min(limit) } else { limit };
+        match within(patience, stores.members.member(id, &actor.user_id)).await {
+            Ok(member) => member.map(drop).ok_or(ChatError::NotFound),
+            Err(error) if error.is_store_away() && is_known() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -7,6 +7,7 @@ mod keeper;
 mod live;
 mod messages;
 mod pairs;
+mod ready;
 mod receipts;
 mod rooms;
 mod users;
@@ -24,6 +25,7 @@ pub use actor::Actor;
 pub use builder::ChatBuilder;
 pub(crate) use conversations::inbox_page;
 pub use messages::Sent;
+pub use ready::{Check, NotReady};
 pub use receipts::Receipt;
 
 use crate::access::{self, Action, Decision};
@@ -41,6 +43,7 @@ use crate::tasks::Tasks;
 use crate::typing::TypingTable;
 use crate::within::within;
 use pairs::Pairs;
+use ready::Readiness;
 
 /// The chat engine: one node. Cloning it is cheap, and all clones are the same engine.
 ///
@@ -67,6 +70,7 @@ pub(crate) struct Engine {
     sends: RateLimiter<UserId>,
     openings: RateLimiter<UserId>,
     pairs: Pairs,
+    readiness: Readiness,
     tasks: Tasks,
     draining: AtomicBool,
 }

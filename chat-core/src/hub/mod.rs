@@ -10,7 +10,7 @@ mod outbox;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chat_proto::{ConversationId, LoginSessionId, UserId};
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 pub(crate) use delivery::{Delivery, Frame, Origin};
 pub(crate) use device::Device;
@@ -66,6 +66,8 @@ pub(crate) struct Detached {
     pub(crate) last: bool,
     /// Conversations that no device here is told of any more.
     pub(crate) emptied: Vec<ConversationId>,
+    /// If it was the last: the conversations it was told of.
+    pub(crate) told: Vec<ConversationId>,
 }
 
 /// What came of ending a subscription.
@@ -105,7 +107,7 @@ impl Hub {
     pub(crate) fn detach(&self, device: &Device) -> Detached {
         let mut users = self.users.lock(&device.user);
         let Some(user) = users.get_mut(&device.user) else {
-            return Detached { last: false, emptied: Vec::new() };
+            return Detached { last: false, emptied: Vec::new(), told: Vec::new() };
         };
         user.devices.retain(|other| other.id != device.id);
         let emptied = user
@@ -117,10 +119,9 @@ impl Hub {
             })
             .collect();
         let last = user.devices.is_empty();
-        if last {
-            users.remove(&device.user);
-        }
-        Detached { last, emptied }
+        let gone = if last { users.remove(&device.user) } else { None };
+        let told = gone.into_iter().flat_map(|user| user.memberships.into_keys()).collect();
+        Detached { last, emptied, told }
     }
 
     /// Makes a user's devices be told of a conversation, from the change by which the user joined
@@ -259,6 +260,38 @@ impl Hub {
         let users = self.users.lock(user);
         let memberships = users.get(user).map(|user| &user.memberships);
         memberships.into_iter().flatten().map(|(id, joined)| (*id, *joined)).collect()
+    }
+
+    /// Whether the user's devices here are told of the conversation.
+    pub(crate) fn is_subscribed(&self, user: &UserId, conversation: ConversationId) -> bool {
+        let users = self.users.lock(user);
+        users.get(user).is_some_and(|user| user.memberships.contains_key(&conversation))
+    }
+
+    /// Up to `limit` users with devices here, but not `user`, who are told of one of these
+    /// conversations, leaving out those of which more than `most` users here are told.
+    pub(crate) fn companions(
+        &self,
+        user: &UserId,
+        conversations: &[ConversationId],
+        most: usize,
+        limit: usize,
+    ) -> Vec<UserId> {
+        let mut companions: HashSet<UserId> = HashSet::default();
+        for conversation in conversations {
+            let room = self.rooms.lock(conversation).get(conversation).cloned();
+            let Some(room) = room else { continue };
+            let devices = room.devices.read().unwrap_or_else(PoisonError::into_inner);
+            let here: HashSet<&UserId> = devices.iter().map(|device| &device.user).collect();
+            if here.len() <= most {
+                let room_left = limit - companions.len();
+                let others = here.into_iter().filter(|other| *other != user);
+                let new = others.filter(|other| !companions.contains(*other)).cloned();
+                let new: Vec<_> = new.take(room_left).collect();
+                companions.extend(new);
+            }
+        }
+        companions.into_iter().collect()
     }
 
     /// Whether any device here is told of the conversation.

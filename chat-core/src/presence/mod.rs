@@ -4,6 +4,7 @@
 //! grace time being over, the last one is gone. Who thereby comes online or goes offline for all
 //! nodes is told to those who may see it. A node that dies is missed when its lease runs out.
 
+mod audience;
 mod grace;
 mod store;
 
@@ -11,31 +12,29 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_proto::{ConversationId, NodeId, PresenceEntry, PresenceStatus, UserId};
-use foldhash::{HashSet, HashSetExt};
-use futures::StreamExt;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+pub(crate) use audience::{Audience, MAKE_UP};
 use grace::Grace;
 #[cfg(feature = "testing")]
 pub use store::MockPresenceStore;
 pub use store::PresenceStore;
 
-use crate::broker::Subject;
 use crate::config::{ChatConfig, PresenceScope};
 use crate::error::ChatError;
-use crate::router::{Router, RouterNotice, causes};
+use crate::router::{MAX_CONTACTS, Router, causes};
 use crate::sharded::lock;
 use crate::store::StoreParts;
 use crate::within::within;
 
-/// The most users who are told of, or listed to, one user.
-const MAX_CONTACTS: usize = 1_000;
 /// How long a look at somebody's presence may take that only adds to an answer.
 const GLANCE: Duration = Duration::from_millis(500);
 /// How long after a failed call of the presence store the next try is.
 const RETRY: Duration = Duration::from_secs(1);
-/// Users who leave at once when the engine ends.
+/// Users whose transitions are under way at once.
 const AT_ONCE: usize = 64;
 /// Locks that order the transitions of users.
 const TURNS: usize = 64;
@@ -54,13 +53,6 @@ pub(crate) struct Presence {
     turns: Box<[tokio::sync::Mutex<()>]>,
 }
 
-/// Who may see a user, and whom the user may see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Audience {
-    Everyone,
-    Contacts(Vec<UserId>),
-}
-
 #[derive(Debug)]
 struct Here {
     entered: HashSet<UserId>,
@@ -69,6 +61,9 @@ struct Here {
     /// When.
     retry: Instant,
     grace: Grace,
+    /// Users of whom not everybody could be told while the store was away, with when each was last
+    /// seen, if that is still to be recorded.
+    owed: HashMap<UserId, Option<Timestamp>>,
     /// When the lease was last renewed for certain.
     renewed: Option<Instant>,
 }
@@ -85,6 +80,7 @@ impl Presence {
             unrecorded: HashSet::new(),
             retry: Instant::now(),
             grace: Grace::new(config.presence_grace()),
+            owed: HashMap::new(),
             renewed: None,
         };
         Self {
@@ -121,7 +117,7 @@ impl Presence {
                     here.renewed.get_or_insert_with(Instant::now);
                 }
                 if came_online {
-                    return self.tell(user, PresenceStatus::Online, None).await;
+                    return self.tell(user, PresenceStatus::Online, None, &[]).await;
                 }
             }
             Err(error) => {
@@ -135,8 +131,9 @@ impl Presence {
     }
 
     /// Notes that a user's last session here has ended. The user has the grace time to come back.
-    pub(crate) fn depart(&self, user: &UserId, now: Instant) {
-        lock(&self.here).grace.begin(user.clone(), now);
+    /// What the user's devices were told of is remembered until then.
+    pub(crate) fn depart(&self, user: &UserId, told: Vec<ConversationId>, now: Instant) {
+        lock(&self.here).grace.begin(user.clone(), told, now);
     }
 
     /// Carries out what has become due: departures whose grace time is over, and arrivals that
@@ -148,15 +145,15 @@ impl Presence {
             let unrecorded: Vec<_> = here.unrecorded.iter().filter(|_| retry).cloned().collect();
             (here.grace.due(now), unrecorded)
         };
-        for user in due {
-            self.leave(&user, now).await;
-        }
-        for user in unrecorded {
-            self.arrive_again(&user).await;
-        }
+        // Together, so that nobody waits for as many timeouts as there are others.
+        let leaving = due.into_iter().map(|(user, told)| self.leave(user, told, now).boxed());
+        let arriving = unrecorded.into_iter().map(|user| self.arrive_again(user).boxed());
+        let all: Vec<_> = leaving.chain(arriving).collect();
+        futures::stream::iter(all).for_each_concurrent(AT_ONCE, |transition| transition).await;
     }
 
-    async fn leave(&self, user: &UserId, now: Instant) {
+    async fn leave(&self, user: UserId, told: Vec<ConversationId>, now: Instant) {
+        let user = &user;
         let _turn = self.turn(user).await;
         if self.router.hub.is_attached(user) || !lock(&self.here).entered.contains(user) {
             return;
@@ -171,12 +168,12 @@ impl Presence {
                     here.unrecorded.remove(user);
                 }
                 if went_offline && seen {
-                    self.tell_offline(user).await;
+                    self.tell_offline(user, &told).await;
                 }
             }
             Err(error) => {
                 tracing::warn!(%user, error = %causes(&error), "cannot record who is offline");
-                lock(&self.here).grace.begin(user.clone(), now);
+                lock(&self.here).grace.begin(user.clone(), told, now);
             }
         }
     }
@@ -196,27 +193,28 @@ impl Presence {
             if lost { here.entered.iter().cloned().collect() } else { Vec::new() }
         };
         for user in lost {
-            self.arrive_again(&user).await;
+            self.arrive_again(user).await;
         }
         for user in within(timeout, self.store.expire()).await? {
             let _turn = self.turn(&user).await;
             // The user may have come back, here or elsewhere, since the store answered.
             if !self.is_online(&user).await {
-                self.tell_offline(&user).await;
+                self.tell_offline(&user, &[]).await;
             }
         }
         Ok(())
     }
 
     /// Records anew that a user is here, or lets the user go who is not.
-    async fn arrive_again(&self, user: &UserId) {
-        if self.router.hub.is_attached(user) {
+    async fn arrive_again(&self, user: UserId) {
+        if self.router.hub.is_attached(&user) {
             lock(&self.here).unrecorded.insert(user.clone());
-            self.arrive(user).await;
+            self.arrive(&user).await;
         } else {
             let mut here = lock(&self.here);
-            here.unrecorded.remove(user);
-            here.grace.begin(user.clone(), Instant::now());
+            here.unrecorded.remove(&user);
+            let told = here.grace.told(&user).to_vec();
+            here.grace.begin(user, told, Instant::now());
         }
     }
 
@@ -231,7 +229,7 @@ impl Presence {
         };
         within(timeout, self.store.set_status(user, status)).await?;
         if before.as_shown() != status.as_shown() {
-            self.tell(user, status.as_shown(), None).await;
+            self.tell(user, status.as_shown(), None, &[]).await;
         }
         Ok(())
     }
@@ -258,10 +256,14 @@ impl Presence {
         let timeout = self.config.call_timeout();
         let audience = match known {
             Some(audience) => audience,
-            None => self.audience(user).await?,
+            None => self.audience(user, &[]).await?,
         };
         let statuses = match audience {
             Audience::Contacts(contacts) => within(timeout, self.store.statuses(&contacts)).await?,
+            Audience::Companions(conversations) => {
+                let companions = self.router.companions(user, &conversations);
+                within(timeout, self.store.statuses(&companions)).await?
+            }
             Audience::Everyone => within(timeout, self.store.online(MAX_CONTACTS)).await?,
         };
         let mut entries = shown(statuses);
@@ -302,7 +304,7 @@ impl Presence {
         let asking = self.store.statuses(std::slice::from_ref(user));
         let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
         for entry in shown(statuses) {
-            self.tell(&entry.user_id, entry.status, None).await;
+            self.tell(&entry.user_id, entry.status, None, &[]).await;
         }
     }
 
@@ -313,57 +315,13 @@ impl Presence {
         let leaving = futures::stream::iter(users).for_each_concurrent(AT_ONCE, async |user| {
             let leaving = self.store.leave(self.node, &user);
             if let Ok(true) = within(self.config.call_timeout(), leaving).await {
-                self.tell_offline(&user).await;
+                let told = self.router.hub.subscriptions(&user);
+                let told: Vec<_> = told.into_iter().map(|(id, _)| id).collect();
+                self.tell_offline(&user, &told).await;
             }
         });
         if tokio::time::timeout(limit, leaving).await.is_err() {
             tracing::warn!("other nodes will see by the lease who was here");
-        }
-    }
-
-    async fn tell_offline(&self, user: &UserId) {
-        let now = Timestamp::now();
-        let recording = self.stores.users.record_last_seen(user, now);
-        if let Err(error) = within(self.config.call_timeout(), recording).await {
-            tracing::warn!(%user, error = %causes(&error), "cannot record when a user was last seen");
-        }
-        self.tell(user, PresenceStatus::Offline, Some(now)).await;
-    }
-
-    /// Tells those who may see a user; returns them.
-    async fn tell(
-        &self,
-        user: &UserId,
-        status: PresenceStatus,
-        last_seen_at: Option<Timestamp>,
-    ) -> Option<Audience> {
-        let audience = match self.audience(user).await {
-            Ok(audience) => audience,
-            Err(error) => {
-                tracing::warn!(%user, error = %causes(&error), "cannot find whom to tell of a user");
-                return None;
-            }
-        };
-        let entry = PresenceEntry { user_id: user.clone(), status, last_seen_at };
-        let told = match &audience {
-            Audience::Everyone => None,
-            Audience::Contacts(contacts) => Some(contacts.clone()),
-        };
-        self.router.show_presence(entry.clone(), told.as_deref());
-        let notice = RouterNotice::Presence { entry, audience: told };
-        self.router.broadcast(Subject::Presence, &notice);
-        Some(audience)
-    }
-
-    /// Who may see a user, and whom the user may see.
-    async fn audience(&self, user: &UserId) -> Result<Audience, ChatError> {
-        match self.config.presence_scope {
-            PresenceScope::Everyone => Ok(Audience::Everyone),
-            PresenceScope::Shared => {
-                let members = self.config.limits.presence_members;
-                let asking = self.stores.members.contacts(user, members, MAX_CONTACTS);
-                within(self.config.call_timeout(), asking).await.map(Audience::Contacts)
-            }
         }
     }
 

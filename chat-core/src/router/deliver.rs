@@ -14,6 +14,8 @@ use crate::within::within;
 const BATCH: usize = 64;
 /// The most changes read from the store at once.
 const REFILL: usize = 256;
+/// The first pause before another try while the store does not answer.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between tries while the store does not answer.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
@@ -27,7 +29,7 @@ impl Router {
     /// Delivers what passes the gate, fills its gaps, and ends when there is nothing to do.
     async fn drive(self: &Arc<Self>, lane: &Arc<Lane>) {
         let _stopped = StopOnDrop(lane);
-        let mut pause = Duration::from_millis(50);
+        let mut pause = FIRST_PAUSE;
         loop {
             // Lets what arrives at the same moment join the batch.
             tokio::task::yield_now().await;
@@ -40,17 +42,20 @@ impl Router {
                 Work::Refill { since } => self.refill(lane, since).await,
             };
             match done {
-                Ok(()) => pause = Duration::from_millis(50),
+                Ok(()) => pause = FIRST_PAUSE,
                 Err(_) if self.tasks.stopping() || !self.hub.has_room(lane.conversation) => {
                     lane.stop();
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        conversation = %lane.conversation,
-                        error = %causes(&error),
-                        "cannot read what is missing, will try again"
-                    );
+                    // Once for each time that it goes away: many lanes may wait for one store.
+                    if pause == FIRST_PAUSE && !error.is_refusal() {
+                        tracing::warn!(
+                            conversation = %lane.conversation,
+                            error = %causes(&error),
+                            "cannot read what is missing, will try again"
+                        );
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MAX_PAUSE);
                 }

@@ -33,6 +33,8 @@ pub(crate) enum Notice {
     Appeared { conversation: ConversationId, joined: u64 },
     /// A user came or went; told to these users, or to all.
     Presence { entry: PresenceEntry, audience: Option<Vec<UserId>> },
+    /// The same while the store is away: told to who is connected and told of these conversations.
+    PresenceIn { entry: PresenceEntry, conversations: Vec<ConversationId> },
     /// Logins of a user have ended, and their connections must.
     LoginsEnded(Vec<LoginSessionId>),
 }

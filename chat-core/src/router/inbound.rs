@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::envelope::{Envelope, Notice};
 use super::lane::Change;
-use super::{CHUNK, Router, causes};
+use super::{CHUNK, MAX_CONTACTS, Router, causes};
 use crate::broker::{BrokerMessage, Received, Subject};
 use crate::error::ChatError;
 use crate::hub::{Delivery, Item};
@@ -24,7 +24,9 @@ impl Router {
             match broker.receive().await {
                 Ok(Received::Message(message)) => self.take(message),
                 Ok(Received::Reconnected) => {
-                    if let Err(error) = self.reconcile().await {
+                    if let Err(error) = self.reconcile().await
+                        && !error.is_refusal()
+                    {
                         tracing::warn!(error = %causes(&error), "cannot look for what was missed");
                     }
                 }
@@ -70,6 +72,10 @@ impl Router {
                 self.news.presence(&entry);
                 self.show_presence(entry, audience.as_deref());
             }
+            (Notice::PresenceIn { entry, conversations }, _) => {
+                self.news.presence(&entry);
+                self.show_presence_in(entry, &conversations);
+            }
             (notice, subject) => {
                 tracing::warn!(%subject, ?notice, "a notice came on a subject it does not belong to");
             }
@@ -87,6 +93,24 @@ impl Router {
                 device.outbox.offer(Item::Delivery(delivery.clone()));
             }),
         }
+    }
+
+    /// Shows it to those who are told of one of these conversations, where few are.
+    pub(crate) fn show_presence_in(&self, entry: PresenceEntry, conversations: &[ConversationId]) {
+        let companions = self.companions(&entry.user_id, conversations);
+        self.show_presence(entry, Some(&companions));
+    }
+
+    /// Other users with devices here who are told of one of these conversations, as far as those
+    /// are small enough for presence. How many members there are only the store knows, so a
+    /// conversation counts as small when few of them are here.
+    pub(crate) fn companions(
+        &self,
+        user: &UserId,
+        conversations: &[ConversationId],
+    ) -> Vec<UserId> {
+        let most = self.config.limits.presence_members;
+        self.hub.companions(user, conversations, most, MAX_CONTACTS)
     }
 
     /// Ends the connections here of logins that have ended. Nothing follows but that news.

@@ -36,6 +36,8 @@ use crate::within::within;
 
 pub(crate) use envelope::Notice as RouterNotice;
 
+/// The most users who are told of, or listed to, one user.
+pub(crate) const MAX_CONTACTS: usize = 1_000;
 /// Conversations asked for in one call of the store.
 const CHUNK: usize = 500;
 /// Subscriptions asked of the broker at once.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::Session;
 use super::floors::Floors;
 use super::pipeline::Pipeline;
+use super::postponed::Postponed;
 use crate::auth::Identity;
 use crate::chat::{Actor, Chat, inbox_page};
 use crate::error::ChatError;
@@ -56,6 +57,7 @@ impl Session {
             items: VecDeque::new(),
             floors: Floors::default(),
             replay: None,
+            postponed: Postponed::default(),
             held_until: None,
             expires: identity.expires_at.map(instant_of),
             answers_first: false,

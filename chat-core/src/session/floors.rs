@@ -38,6 +38,11 @@ impl Floors {
         self.replace(conversation, u64::MAX);
     }
 
+    /// Whether no change of a conversation passes.
+    pub(super) fn is_barred(&self, conversation: ConversationId) -> bool {
+        self.floors.get(&conversation) == Some(&u64::MAX)
+    }
+
     /// Whether a live change is news.
     pub(super) fn lets_pass(
         &mut self,

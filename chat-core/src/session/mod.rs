@@ -9,6 +9,7 @@ mod attach;
 mod command;
 mod floors;
 mod pipeline;
+mod postponed;
 mod replay;
 
 use std::collections::VecDeque;
@@ -20,9 +21,12 @@ use futures::FutureExt;
 use tokio::time::Instant;
 
 use crate::chat::Chat;
+use crate::error::ChatError;
 use crate::hub::{Device, End, Item, Taken};
+use crate::router::causes;
 use floors::Floors;
 use pipeline::{Pipeline, Step};
+use postponed::Postponed;
 use replay::{Part, Replay};
 
 /// The most frames handed to a transport at once.
@@ -54,6 +58,8 @@ pub struct Session {
     floors: Floors,
     /// What is being replayed; live events wait for it.
     replay: Option<Replay>,
+    /// What cannot be replayed while the store is away. Everything else goes on.
+    postponed: Postponed,
     /// Until when live events wait for a resume.
     held_until: Option<Instant>,
     /// When the credential ends.
@@ -124,35 +130,57 @@ impl Session {
 
     /// Goes on with a replay. Everything else waits.
     async fn step_replay(&mut self) -> Option<Outgoing> {
+        let patience = self.postponed.patience();
         let Self { replay, chat, user, floors, device, .. } = self;
         let replay = replay.as_mut()?;
+        // A client that asked waits as for any answer; nobody waits for what came by itself.
+        let patience = (!replay.was_asked_for()).then(|| Instant::now() + patience);
         tokio::select! {
             biased;
             end = device.outbox.ended() => Some(self.close(end)),
             code = expiry(self.expires) => Some(Outgoing::Close(code)),
+            () = deadline(patience) => self.break_off(&ChatError::Timeout),
             step = replay.step(chat, user, floors) => match step {
                 Ok(frames) => {
+                    self.postponed.note_progress();
                     if replay.is_done() {
                         self.replay = None;
                     }
                     (!frames.is_empty()).then_some(Outgoing::Frames(frames))
                 }
-                Err(error) => {
-                    tracing::warn!(
-                        session = %device.id,
-                        error = %crate::router::causes(&error),
-                        "cannot replay what a device missed"
-                    );
-                    Some(Outgoing::Close(CloseCode::ServerFault))
-                }
+                Err(error) => self.break_off(&error),
             },
         }
+    }
+
+    /// Breaks off a replay that failed. While the store is away, it waits and everything else goes
+    /// on; otherwise the connection ends.
+    fn break_off(&mut self, error: &ChatError) -> Option<Outgoing> {
+        let replay = self.replay.take()?;
+        let can_wait = replay.was_asked_for() || self.postponed.has_room();
+        if error.is_store_away() && can_wait {
+            match replay.break_off(error, &mut self.floors) {
+                Ok(answer) => return Some(Outgoing::Frames(vec![answer])),
+                Err(replay) => self.postponed.add(replay),
+            }
+            return None;
+        }
+        tracing::warn!(
+            session = %self.device.id,
+            error = %causes(error),
+            "cannot replay what a device missed"
+        );
+        Some(Outgoing::Close(CloseCode::ServerFault))
     }
 
     /// Waits for an answer, or for something to deliver.
     async fn step_live(&mut self) -> Option<Outgoing> {
         if let Some(resume) = self.pipeline.take_resume() {
             self.replay = Some(Replay::resume(resume));
+            return None;
+        }
+        if let Some(replay) = self.postponed.take_due(Instant::now()) {
+            self.replay = Some(replay.go_on(&self.floors));
             return None;
         }
         let holding = self.held_until.is_some();
@@ -177,6 +205,7 @@ impl Session {
             }
             () = std::future::ready(()), if waiting && !holding => return self.deliver(),
             () = deadline(self.held_until) => self.held_until = None,
+            () = deadline(self.postponed.due()) => {}
             taken = self.device.outbox.take(), if !holding => return self.take(taken).await,
         }
         None
@@ -241,7 +270,10 @@ impl Session {
                     frames.extend(told.map(|frame| frame.text_for(&self.user.id)));
                 }
                 Item::Appeared { conversation, since, until } => {
-                    if self.floors.needs(conversation, since) {
+                    // One that is postponed will tell of this, too.
+                    if self.floors.needs(conversation, since)
+                        && !self.postponed.tells_of(conversation)
+                    {
                         let part = Part { conversation, since, until };
                         self.replay = Some(Replay::appeared(part));
                         break;
@@ -259,7 +291,7 @@ impl Drop for Session {
         let detached = engine.router.hub.detach(&self.device);
         engine.router.close(&detached.emptied);
         if detached.last {
-            engine.presence.depart(&self.user.id, Instant::now());
+            engine.presence.depart(&self.user.id, detached.told, Instant::now());
             engine.router.forget_user(&self.user.id);
         }
     }

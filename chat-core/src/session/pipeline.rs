@@ -16,6 +16,7 @@ use super::command;
 use super::replay::Resume;
 use crate::chat::{Actor, Chat};
 use crate::error::ChatError;
+use crate::router::causes;
 
 /// Commands that wait or run, from which on no more are read.
 const MAX_COMMANDS: usize = 64;
@@ -181,8 +182,15 @@ fn answer(id: Option<FrameId>, outcome: Result<Reply, ChatError>) -> ServerFrame
     match outcome {
         Ok(reply) => ServerFrame::Reply { id, payload: Box::new(reply) },
         Err(error) => {
-            if matches!(error, ChatError::Store(_) | ChatError::Timeout) {
-                tracing::error!(error = %crate::router::causes(&error), "a command failed");
+            match &error {
+                error if error.is_refusal() => {}
+                error if error.is_store_away() => {
+                    tracing::warn!(error = %causes(error), "a command found the store away");
+                }
+                ChatError::Store(_) => {
+                    tracing::error!(error = %causes(&error), "a command failed");
+                }
+                _ => {}
             }
             ServerFrame::Error { id, payload: error.payload() }
         }

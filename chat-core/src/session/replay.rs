@@ -70,6 +70,53 @@ impl Replay {
         Self { stage: Stage::Appeared(part), answer: None }
     }
 
+    /// Breaks off a replay that the store, being away, cannot go on with. One that was asked for is
+    /// answered by the error: the client, which knows how far it was told, asks again. Any other is
+    /// handed back to be gone on with later; until then no change of its conversations may pass.
+    pub(super) fn break_off(
+        mut self,
+        error: &ChatError,
+        floors: &mut Floors,
+    ) -> Result<Bytes, Self> {
+        if let Some(Answer { id, .. }) = self.answer {
+            return Ok(ServerFrame::Error { id, payload: error.payload() }.encode().into());
+        }
+        // What is not let pass meanwhile is read when the replay goes on, to its end.
+        let parts = match &mut self.stage {
+            Stage::Appeared(part) => std::slice::from_mut(part),
+            Stage::Telling(parts) => parts.make_contiguous(),
+            Stage::Asked(_) | Stage::Done => &mut [],
+        };
+        for part in parts {
+            part.until = None;
+            floors.bar(part.conversation);
+        }
+        Err(self)
+    }
+
+    /// Goes on with what was broken off, but not with what the device has been told since, having
+    /// asked for it.
+    pub(super) fn go_on(mut self, floors: &Floors) -> Self {
+        if let Stage::Telling(parts) = &mut self.stage {
+            parts.retain(|part| floors.is_barred(part.conversation));
+        }
+        self
+    }
+
+    /// Whether a client waits for its answer.
+    pub(super) const fn was_asked_for(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// Whether it tells of this conversation.
+    pub(super) fn tells_of(&self, conversation: ConversationId) -> bool {
+        match &self.stage {
+            Stage::Appeared(part) => part.conversation == conversation,
+            Stage::Telling(parts) => parts.iter().any(|part| part.conversation == conversation),
+            Stage::Asked(_) | Stage::Done => false,
+        }
+    }
+
     pub(super) const fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done)
     }

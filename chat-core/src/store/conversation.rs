@@ -90,8 +90,8 @@ pub trait ConversationStore: Aggregate {
         limit: usize,
     ) -> Result<Vec<Conversation>, StoreError>;
 
-    /// The conversations of the latest messages, the latest first, and at most `limit`: what is
-    /// likely to be asked for next. An implementation may look at no more than a few thousand
-    /// messages, and so find fewer than there are.
+    /// The conversations of the latest messages, by the ids of messages, the latest first, and at
+    /// most `limit`: what is likely to be asked for next. An implementation may look at no more
+    /// than a few thousand messages, and so find fewer than there are.
     async fn recent(&self, limit: usize) -> Result<Vec<Conversation>, StoreError>;
 }

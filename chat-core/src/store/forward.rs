@@ -279,3 +279,100 @@ macro_rules! forward_store {
     };
 }
 pub(crate) use forward_store;
+
+/// Implements [`AccountStore`](super::AccountStore) and
+/// [`LoginSessionStore`](super::LoginSessionStore) for a type that hands every call on, in the way of
+/// [`forward_store`]; `aggregate` is `accounts` or `logins`.
+macro_rules! forward_accounts {
+    ($type:ty, $via:ident) => {
+        #[::async_trait::async_trait]
+        impl $crate::store::AccountStore for $type {
+            async fn create_account(
+                &self,
+                account: $crate::store::NewAccount,
+            ) -> Result<$crate::store::CreateAccount, $crate::store::StoreError> {
+                $via!(self.accounts.create_account(account), write)
+            }
+
+            async fn account_by_name(
+                &self,
+                key: &str,
+            ) -> Result<Option<$crate::store::Account>, $crate::store::StoreError> {
+                $via!(self.accounts.account_by_name(key), read)
+            }
+
+            async fn account(
+                &self,
+                user: &::chat_proto::UserId,
+            ) -> Result<Option<$crate::store::Account>, $crate::store::StoreError> {
+                $via!(self.accounts.account(user), read)
+            }
+
+            async fn set_password(
+                &self,
+                user: &::chat_proto::UserId,
+                password_hash: ::secrecy::SecretString,
+            ) -> Result<bool, $crate::store::StoreError> {
+                $via!(self.accounts.set_password(user, password_hash), write)
+            }
+        }
+
+        #[::async_trait::async_trait]
+        impl $crate::store::LoginSessionStore for $type {
+            async fn insert_login_session(
+                &self,
+                session: $crate::store::LoginSession,
+                max_per_user: usize,
+            ) -> Result<Vec<::chat_proto::LoginSessionId>, $crate::store::StoreError> {
+                $via!(self.logins.insert_login_session(session, max_per_user), write)
+            }
+
+            async fn login_session(
+                &self,
+                token_hash: &$crate::store::TokenHash,
+            ) -> Result<Option<$crate::store::LoginSession>, $crate::store::StoreError> {
+                $via!(self.logins.login_session(token_hash), read)
+            }
+
+            async fn touch_login_session(
+                &self,
+                id: ::chat_proto::LoginSessionId,
+                last_used_at: ::jiff::Timestamp,
+                expires_at: ::jiff::Timestamp,
+            ) -> Result<(), $crate::store::StoreError> {
+                $via!(self.logins.touch_login_session(id, last_used_at, expires_at), write)
+            }
+
+            async fn login_sessions(
+                &self,
+                user: &::chat_proto::UserId,
+            ) -> Result<Vec<$crate::store::LoginSession>, $crate::store::StoreError> {
+                $via!(self.logins.login_sessions(user), read)
+            }
+
+            async fn end_login_session(
+                &self,
+                user: &::chat_proto::UserId,
+                id: ::chat_proto::LoginSessionId,
+            ) -> Result<bool, $crate::store::StoreError> {
+                $via!(self.logins.end_login_session(user, id), write)
+            }
+
+            async fn end_login_sessions(
+                &self,
+                user: &::chat_proto::UserId,
+                except: Option<::chat_proto::LoginSessionId>,
+            ) -> Result<Vec<::chat_proto::LoginSessionId>, $crate::store::StoreError> {
+                $via!(self.logins.end_login_sessions(user, except), write)
+            }
+
+            async fn remove_expired_login_sessions(
+                &self,
+                now: ::jiff::Timestamp,
+            ) -> Result<u64, $crate::store::StoreError> {
+                $via!(self.logins.remove_expired_login_sessions(now), write)
+            }
+        }
+    };
+}
+pub(crate) use forward_accounts;

@@ -67,7 +67,7 @@ pub struct Changes {
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait MessageStore: Aggregate {
-    /// StoreParts a batch of messages in one transaction; the outcomes are in the order of the drafts.
+    /// Stores a batch of messages in one transaction; the outcomes are in the order of the drafts.
     ///
     /// To ensure correctness, in that transaction: each sender's membership is checked; a client
     /// id that the sender has used in the conversation before is answered with the message stored

@@ -80,12 +80,33 @@ fn every_429_and_503_says_when_to_try_again() {
         Problem::from(ChatError::Busy),
         Problem::from(ChatError::Timeout),
         Problem::from(AccountError::Busy),
+        Problem::from(AuthError::Unavailable("away".into())),
+        Problem::from(ChatError::Store(StoreError::unavailable("away"))),
+        Problem::from(ChatError::Store(StoreError::Full("away".into()))),
     ] {
         let mut headers = HeaderMap::new();
         problem.write_headers(&mut headers);
         assert!(headers[RETRY_AFTER].to_str().unwrap().parse::<u64>().unwrap() >= 1);
         let body: serde_json::Value = serde_json::from_slice(&problem.body(&request())).unwrap();
         assert!(body["retryAfterMs"].as_u64().unwrap() >= 1);
+    }
+}
+
+#[test]
+fn who_is_refused_while_the_store_is_away_is_told_when_to_come_back_and_nobody_else_hears_of_it() {
+    let refused = || StoreError::CircuitOpen { retry_after: Duration::from_millis(3_200) };
+    for problem in [
+        Problem::from(ChatError::Store(refused())),
+        Problem::from(AccountError::Store(refused())),
+        Problem::from(AuthError::Unavailable(refused().into())),
+    ] {
+        let mut headers = HeaderMap::new();
+        problem.write_headers(&mut headers);
+        assert_eq!(problem.status().as_u16(), 503);
+        assert_eq!(headers[RETRY_AFTER], "4");
+        let body: serde_json::Value = serde_json::from_slice(&problem.body(&request())).unwrap();
+        assert_eq!(body["retryAfterMs"], 3_200);
+        assert!(problem.cause.is_none(), "the breaker has logged it");
     }
 }
 

@@ -93,3 +93,21 @@ pub async fn a_password_is_replaced<S: AccountStore>(store: &S) {
     }
     assert!(!store.set_password(&user_id("nobody"), "x".into()).await.unwrap());
 }
+
+/// Of registrations of one user at the same moment, one succeeds, and its password is the one.
+pub async fn accounts_of_one_user_at_once_are_one<S: AccountStore>(store: &S) {
+    let calls = (0..8).map(async |n| {
+        let user = named_user("u1", &format!("name{n}"), "Ada");
+        (n, store.create_account(new_account(user, &format!("hash {n}"))).await)
+    });
+    let outcomes = join_all(calls).await;
+    let created: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).collect();
+    assert_eq!(created.len(), 1);
+    let (n, outcome) = created[0];
+    assert!(matches!(outcome, Ok(CreateAccount::Created(_))));
+    let account = store.account_by_name(&format!("name{n}")).await.unwrap();
+    assert_eq!(plain(account), Some((user_id("u1"), format!("hash {n}"))));
+    for other in (0..8).filter(|other| other != n) {
+        assert_eq!(plain(store.account_by_name(&format!("name{other}")).await.unwrap()), None);
+    }
+}

@@ -3,7 +3,7 @@
 use chat_proto::{ChangeEvent, ConversationId};
 use futures::future::join_all;
 
-use super::fixture::{direct, history, join, leave, room, send, send_many, user};
+use super::fixture::{breathe, direct, history, join, leave, room, send, send_many, user};
 use crate::store::{Changes, Store};
 
 /// The numbers of the changes that an answer tells.
@@ -111,8 +111,11 @@ pub async fn changes_are_read_from_one_snapshot(store: &dyn Store) {
     let writes = async {
         for _ in 0..10 {
             send_many(store, room, &ada, 3).await;
+            breathe().await;
             join(store, room, &bob).await;
+            breathe().await;
             leave(store, room, &bob).await;
+            breathe().await;
         }
     };
     let reads = join_all((0..4).map(async |_| {
@@ -131,6 +134,7 @@ pub async fn changes_are_read_from_one_snapshot(store: &dyn Store) {
             let stored = history(store, room).await;
             let before = stored.iter().filter(|message| message.change_seq <= changes.through);
             assert_eq!(before.count() as u64, messages);
+            breathe().await;
         }
     }));
     futures::join!(writes, reads);

@@ -156,6 +156,7 @@ macro_rules! __account_cases {
                 an_account_needs_a_new_user
                 accounts_of_one_name_at_once_are_one
                 a_password_is_replaced
+                accounts_of_one_user_at_once_are_one
             }
             logins {
                 a_login_session_is_found_by_its_token
@@ -166,6 +167,10 @@ macro_rules! __account_cases {
                 a_login_session_is_ended_by_its_user
                 all_other_login_sessions_end
                 expired_login_sessions_are_removed
+                a_login_that_fails_ends_nothing
+                a_new_login_session_never_ends_itself
+                a_login_session_ends_once
+                login_sessions_reach_over_all_of_time
             }
         }
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chat_proto::{LoginSessionId, UserId};
 use futures::future::join_all;
+use jiff::Timestamp;
 
 use super::fixture::{at, new_user};
 use crate::store::{AccountStore, CreateAccount, LoginSession, LoginSessionStore, NewAccount};
@@ -153,4 +154,69 @@ pub async fn expired_login_sessions_are_removed<S: AccountStore + LoginSessionSt
     assert_eq!(store.remove_expired_login_sessions(at(1_003)).await.unwrap(), 0);
     assert_eq!(store.login_sessions(&ada).await.unwrap(), [three]);
     assert_eq!(store.login_sessions(&bob).await.unwrap(), [four]);
+}
+
+/// A login that cannot be recorded ends no other: neither one of nobody, nor one whose token or id
+/// is there already.
+pub async fn a_login_that_fails_ends_nothing<S: AccountStore + LoginSessionStore>(store: &S) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let (one, two) = (insert(store, &ada, 1).await, insert(store, &ada, 2).await);
+    let bobs = insert(store, &bob, 3).await;
+    for fails in [
+        session(&"nobody".parse().unwrap(), 4),
+        LoginSession { token_hash: bobs.token_hash, ..session(&ada, 4) },
+        LoginSession { id: bobs.id, ..session(&ada, 4) },
+    ] {
+        assert!(store.insert_login_session(fails, 1).await.is_err());
+    }
+    assert_eq!(store.login_sessions(&ada).await.unwrap(), [two, one]);
+    assert_eq!(store.login_session(&bobs.token_hash).await.unwrap(), Some(bobs));
+}
+
+/// Even where none is allowed the new one stays: it is the others that end.
+pub async fn a_new_login_session_never_ends_itself<S: AccountStore + LoginSessionStore>(store: &S) {
+    let ada = user(store, "ada").await;
+    let one = insert(store, &ada, 9).await;
+    let two = session(&ada, 1);
+    assert_eq!(store.insert_login_session(two.clone(), 0).await.unwrap(), [one.id]);
+    let three = session(&ada, 0);
+    assert_eq!(store.insert_login_session(three.clone(), usize::MAX).await.unwrap(), []);
+    assert_eq!(store.login_sessions(&ada).await.unwrap(), [two, three]);
+}
+
+/// Of calls at once that end a session, one is told.
+pub async fn a_login_session_ends_once<S: AccountStore + LoginSessionStore>(store: &S) {
+    let ada = user(store, "ada").await;
+    let one = insert(store, &ada, 1).await;
+    let ends = join_all((0..8).map(|_| store.end_login_session(&ada, one.id))).await;
+    assert_eq!(ends.into_iter().map(Result::unwrap).filter(|ended| *ended).count(), 1);
+    for second in 0..6 {
+        insert(store, &ada, second).await;
+    }
+    let ends = join_all((0..4).map(|_| store.end_login_sessions(&ada, None))).await;
+    let ended: Vec<_> = ends.into_iter().flat_map(Result::unwrap).collect();
+    assert_eq!((ended.len(), BTreeSet::from_iter(ended).len()), (6, 6));
+}
+
+/// The first time and the last are times like others, and a text of 256 characters is kept
+/// whatever they take.
+pub async fn login_sessions_reach_over_all_of_time<S: AccountStore + LoginSessionStore>(store: &S) {
+    let ada = user(store, "ada").await;
+    let edges = [Timestamp::MIN, Timestamp::from_second(Timestamp::MAX.as_second()).unwrap()];
+    for time in edges {
+        let new = LoginSession {
+            created_at: time,
+            last_used_at: time,
+            expires_at: time,
+            user_agent: Some("🦊".repeat(256)),
+            ..session(&ada, 0)
+        };
+        store.insert_login_session(new.clone(), MANY).await.unwrap();
+        assert_eq!(store.login_session(&new.token_hash).await.unwrap(), Some(new));
+    }
+    let used = store.login_sessions(&ada).await.unwrap().into_iter().map(|one| one.last_used_at);
+    assert_eq!(used.collect::<Vec<_>>(), [edges[1], edges[0]]);
+    assert_eq!(store.remove_expired_login_sessions(edges[0]).await.unwrap(), 0);
+    assert_eq!(store.remove_expired_login_sessions(edges[1]).await.unwrap(), 1);
+    assert_eq!(store.login_sessions(&ada).await.unwrap().len(), 1);
 }

@@ -1,9 +1,9 @@
 //! The promises of [`store`](crate::store) as tests of any implementation.
 //!
-//! Each case is a plain function that starts from an empty store. A macro lists them all and turns
-//! each into a test with its name, so an implementation runs all of them in one line. The maker is
-//! called once a test, and returns something that dereferences to an empty store; what else it
-//! holds, such as a temporary folder, lives as long as the test:
+//! Each case is a plain function that starts from an empty store. One list names them all. A macro
+//! turns each into a test with its name, so an implementation runs all of them in one line. The
+//! maker is called once a test, and returns something that dereferences to an empty store; what else
+//! it holds, such as a temporary folder, lives as long as the test:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -19,7 +19,11 @@
 //! # fn main() {}
 //! ```
 //!
-//! The tests need `tokio` with the features `macros` and `rt-multi-thread`.
+//! The tests need `tokio` with the features `macros` and `rt-multi-thread`. [`failures`] runs the
+//! same cases of a store without a test harness, and returns those that fail.
+//!
+//! Cases of what happens at once let other tasks go on between their calls, so that calls overlap
+//! in any store that waits for something. None of them sleeps, and none depends on speed.
 
 #![allow(clippy::unwrap_used, reason = "where a case cannot go on, its test has failed")]
 

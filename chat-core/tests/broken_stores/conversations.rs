@@ -1,0 +1,109 @@
+//! Stores that make conversations which should not be.
+
+use std::sync::Arc;
+
+use chat_core::MemoryStore;
+use chat_core::proto::Conversation;
+use chat_core::store::{NewDirect, NewRoom, Opened, StoreError};
+use tokio::task::yield_now;
+
+use crate::assert_caught;
+
+/// Has one direct conversation for each of two who opens it.
+#[derive(Debug)]
+struct OpensOneEach {
+    store: Arc<MemoryStore>,
+}
+
+conversation_store! { OpensOneEach:
+    direct create_room find_or_create_room room_by_name conversation public_rooms recent;
+    async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
+        let found = self.store.open_direct(direct.clone()).await?;
+        if found.conversation.created_by == direct.opener {
+            return Ok(found);
+        }
+        let NewDirect { id, opener, .. } = direct;
+        let conversation = Conversation { id, created_by: opener, ..found.conversation };
+        Ok(Opened { conversation, created: true })
+    }
+}
+
+#[tokio::test]
+async fn a_store_with_a_direct_conversation_for_each_opener_is_caught() {
+    assert_caught(
+        |store, parts| parts.conversations = Arc::new(OpensOneEach { store }),
+        &["a_pair_has_one_direct_conversation"],
+    )
+    .await;
+}
+
+/// Looks for a conversation, and only then begins to make one.
+#[derive(Debug)]
+struct LooksFirst {
+    store: Arc<MemoryStore>,
+}
+
+conversation_store! { LooksFirst: direct create_room room_by_name conversation public_rooms recent;
+    async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
+        let known = self.store.direct(&direct.opener, &direct.peer).await?;
+        yield_now().await;
+        let id = direct.id;
+        let found = self.store.open_direct(direct).await?;
+        if known.is_some() || found.created {
+            return Ok(found);
+        }
+        Ok(Opened { conversation: Conversation { id, ..found.conversation }, created: true })
+    }
+
+    async fn find_or_create_room(&self, room: NewRoom) -> Result<Opened, StoreError> {
+        if let Some(conversation) = self.store.room_by_name(&room.name.key()).await? {
+            return Ok(Opened { conversation, created: false });
+        }
+        yield_now().await;
+        let conversation = self.store.create_room(room).await?;
+        Ok(Opened { conversation, created: true })
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_looks_for_conversations_before_its_transaction_is_caught() {
+    assert_caught(
+        |store, parts| parts.conversations = Arc::new(LooksFirst { store }),
+        &[
+            "a_pair_that_opens_at_once_has_one_conversation",
+            "a_pair_that_opens_and_writes_at_once_loses_nothing",
+            "a_named_room_is_made_once_by_many",
+        ],
+    )
+    .await;
+}
+
+/// Keeps of a conversation that it could not make what it had made so far.
+#[derive(Debug)]
+struct LeavesTraces {
+    store: Arc<MemoryStore>,
+}
+
+conversation_store! { LeavesTraces:
+    open_direct direct find_or_create_room room_by_name conversation public_rooms recent;
+    async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
+        let failed = self.store.create_room(room.clone()).await;
+        if failed.is_err()
+            && let Some(other) = self.store.conversation(room.id).await?
+        {
+            // The row of the taken id is another's: the name goes to a room of its own.
+            let id = chat_core::proto::ConversationId::generate();
+            self.store.create_room(NewRoom { id, owner: other.created_by, ..room }).await?;
+        }
+        failed
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_by_halves_is_caught() {
+    assert_caught(
+        |store, parts| parts.conversations = Arc::new(LeavesTraces { store }),
+        &["a_conversation_that_fails_leaves_no_trace"],
+    )
+    .await;
+}
