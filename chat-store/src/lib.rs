@@ -1,6 +1,19 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may"))]
 
+mod append;
+mod changes;
+mod columns;
+mod cursor;
+mod failure;
+mod migration;
+mod open_error;
+mod postgres;
+mod record;
 mod sqlite;
+mod value;
 
-pub use sqlite::{OpenError, SqliteStore};
+pub use migration::PendingMigration;
+pub use open_error::OpenError;
+pub use postgres::{PostgresConfig, PostgresStore};
+pub use sqlite::SqliteStore;

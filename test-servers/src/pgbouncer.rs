@@ -1,5 +1,6 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::port::free_port;
@@ -21,7 +22,8 @@ const CONNECT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct PgBouncer {
     port: u16,
-    _process: Process,
+    /// Kept until this is dropped; a mutex, so that several tests may share it.
+    _process: Mutex<Process>,
 }
 
 impl PgBouncer {
@@ -59,7 +61,7 @@ impl PgBouncer {
         let _ = folder.keep();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         process.wait_until("start", || TcpStream::connect_timeout(&address, CONNECT).is_ok())?;
-        Ok(Self { port, _process: process })
+        Ok(Self { port, _process: Mutex::new(process) })
     }
 
     /// The URL of a database behind the pooler.

@@ -2,11 +2,12 @@ use async_trait::async_trait;
 use chat_core::proto::UserId;
 use chat_core::store::{Account, AccountStore, CreateAccount, EnsureUser, NewAccount, StoreError};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::SqliteStore;
-use super::error::Failure;
-use super::user::{insert_user, read_user, user_columns};
+use super::user::insert_user;
+use crate::failure::Failure;
+use crate::record::{read_account, read_optional, user_columns};
 
 const BY_ID: &str = concat!(
     "SELECT ",
@@ -79,9 +80,6 @@ async fn find(
     query: &'static str,
     key: &str,
 ) -> Result<Option<Account>, Failure> {
-    let Some(row) = sqlx::query(query).bind(key).fetch_optional(connection).await? else {
-        return Ok(None);
-    };
-    let password_hash: String = row.try_get("password_hash")?;
-    Ok(Some(Account { user: read_user(&row)?, password_hash: password_hash.into() }))
+    let row = sqlx::query(query).bind(key).fetch_optional(connection).await?;
+    read_optional(row.as_ref(), read_account)
 }

@@ -1,13 +1,12 @@
-use chat_core::proto::{ChangeEvent, ConversationId, Member, MemberState};
+use chat_core::proto::ConversationId;
 use chat_core::store::Changes;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, SqliteConnection};
 
-use super::error::Failure;
-use super::member::{member_columns, read_profile};
-use super::message::{message_columns, read_message};
-use super::row::{Columns, integer};
-use super::user::user_columns;
+use crate::changes::{first_of, membership_changed, message_created, none_since};
+use crate::columns::Columns;
+use crate::failure::Failure;
+use crate::record::{member_columns, message_columns, user_columns};
+use crate::value::integer;
 
 pub(super) const MESSAGES: &str = concat!(
     "SELECT ",
@@ -43,7 +42,7 @@ pub(super) async fn changes(
     let head = head.map(|row| row.number("change_seq")).transpose()?.unwrap_or_default();
     if head <= since {
         snapshot.rollback().await?;
-        return Ok(Changes { events: Vec::new(), through: head, complete: true });
+        return Ok(none_since(head));
     }
     let mut rows = Vec::new();
     for query in [MESSAGES, MEMBERS] {
@@ -56,28 +55,6 @@ pub(super) async fn changes(
     snapshot.rollback().await?;
     let messages = rows[0].iter().map(message_created);
     let members = rows[1].iter().map(membership_changed);
-    let mut events = messages.chain(members).collect::<sqlx::Result<Vec<_>>>()?;
-    events.sort_by_key(ChangeEvent::change_seq);
-    let complete = events.len() <= limit;
-    events.truncate(limit);
-    let last = events.last().map(ChangeEvent::change_seq).filter(|_| !complete);
-    Ok(Changes { events, through: last.unwrap_or(head), complete })
-}
-
-fn message_created(row: &SqliteRow) -> sqlx::Result<ChangeEvent> {
-    let message = read_message(row)?;
-    Ok(ChangeEvent::MessageCreated {
-        conversation_id: message.conversation_id,
-        change_seq: message.change_seq,
-        message,
-    })
-}
-
-fn membership_changed(row: &SqliteRow) -> sqlx::Result<ChangeEvent> {
-    let member = read_profile(row)?;
-    let Member { conversation_id, change_seq, state, .. } = member.member;
-    Ok(match state {
-        MemberState::Left => ChangeEvent::MemberLeft { conversation_id, change_seq, member },
-        _ => ChangeEvent::MemberJoined { conversation_id, change_seq, member },
-    })
+    let events = messages.chain(members).collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(first_of(events, head, limit))
 }

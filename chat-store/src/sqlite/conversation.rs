@@ -1,26 +1,16 @@
 use async_trait::async_trait;
 use chat_core::proto::{
-    Conversation, ConversationId, ConversationKind, MemberRole, RoomName, Topic, UserId, Visibility,
+    Conversation, ConversationId, ConversationKind, MemberRole, UserId, Visibility,
 };
 use chat_core::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::error::Failure;
 use super::member::add_member;
-use super::row::{Columns, integer, to_microsecond, word};
-
-/// The columns of a conversation in tables `c` and `h`, its head, under names that no other table
-/// of a query has.
-macro_rules! conversation_columns {
-    () => {
-        "c.id AS conversation_id, c.kind, c.visibility, c.name, c.topic, c.created_by, \
-         c.created_at AS conversation_created_at, h.member_count"
-    };
-}
-pub(super) use conversation_columns;
+use crate::failure::Failure;
+use crate::record::{conversation_columns, read_all, read_conversation, read_optional};
+use crate::value::{integer, pair, to_microsecond, word};
 
 const BY_ID: &str = concat!(
     "SELECT ",
@@ -116,7 +106,7 @@ impl ConversationStore for SqliteStore {
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         let query = sqlx::query(BY_ID).bind(id.as_uuid());
         let row = query.fetch_optional(&self.readers).await.map_err(Failure::from)?;
-        Ok(row.as_ref().map(read_conversation).transpose().map_err(Failure::from)?)
+        Ok(read_optional(row.as_ref(), read_conversation)?)
     }
 
     async fn public_rooms(
@@ -129,13 +119,13 @@ impl ConversationStore for SqliteStore {
             after.map_or((String::new(), Uuid::nil()), |after| (after.key, after.id.as_uuid()));
         let query = sqlx::query(PUBLIC_ROOMS).bind(key).bind(id).bind(integer(limit));
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        Ok(rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_conversation)?)
     }
 
     async fn recent(&self, limit: usize) -> Result<Vec<Conversation>, StoreError> {
         let rows = sqlx::query(RECENT).bind(integer(limit)).fetch_all(&self.readers).await;
         let rows = rows.map_err(Failure::from)?;
-        Ok(rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_conversation)?)
     }
 }
 
@@ -236,12 +226,7 @@ async fn find_direct(
     let (lesser, greater) = pair(one, other);
     let query = sqlx::query(BY_PAIR).bind(lesser.as_str()).bind(greater.as_str());
     let row = query.fetch_optional(connection).await?;
-    Ok(row.as_ref().map(read_conversation).transpose()?)
-}
-
-/// Two users in the order in which a pair is recorded.
-fn pair<'a>(one: &'a UserId, other: &'a UserId) -> (&'a UserId, &'a UserId) {
-    if one < other { (one, other) } else { (other, one) }
+    read_optional(row.as_ref(), read_conversation)
 }
 
 async fn find_by_name(
@@ -249,19 +234,5 @@ async fn find_by_name(
     key: &str,
 ) -> Result<Option<Conversation>, Failure> {
     let row = sqlx::query(BY_NAME).bind(key).fetch_optional(connection).await?;
-    Ok(row.as_ref().map(read_conversation).transpose()?)
-}
-
-/// Reads [`conversation_columns!`].
-pub(super) fn read_conversation(row: &SqliteRow) -> sqlx::Result<Conversation> {
-    Ok(Conversation {
-        id: row.id("conversation_id")?,
-        kind: row.word("kind")?,
-        visibility: row.word("visibility")?,
-        name: row.try_get::<Option<_>, _>("name")?.map(RoomName::from_stored),
-        topic: row.try_get::<Option<_>, _>("topic")?.map(Topic::from_stored),
-        created_by: row.parsed("created_by")?,
-        created_at: row.time("conversation_created_at")?,
-        member_count: row.number("member_count")?,
-    })
+    read_optional(row.as_ref(), read_conversation)
 }

@@ -4,40 +4,10 @@ use chat_core::store::{CursorAdvance, CursorKind, CursorStore, StoreError};
 use sqlx::SqliteConnection;
 
 use super::SqliteStore;
-use super::error::Failure;
-use super::row::{Columns, integer};
-
-/// Messages of others after a cursor, counted up to 100: at most so many are looked at, but for
-/// the user's own.
-macro_rules! unread {
-    ($conversation:literal, $user:literal, $read_seq:literal) => {
-        concat!(
-            "(SELECT count(*) FROM (SELECT 1 FROM chat_message n WHERE n.conversation_id = ",
-            $conversation,
-            " AND n.seq > ",
-            $read_seq,
-            " AND n.sender_id <> ",
-            $user,
-            " LIMIT 100))"
-        )
-    };
-}
-
-/// Mentions by others after a cursor, counted up to 100.
-macro_rules! unread_mentions {
-    ($conversation:literal, $user:literal, $read_seq:literal) => {
-        concat!(
-            "(SELECT count(*) FROM (SELECT 1 FROM chat_mention n WHERE n.conversation_id = ",
-            $conversation,
-            " AND n.user_id = ",
-            $user,
-            " AND n.seq > ",
-            $read_seq,
-            " LIMIT 100))"
-        )
-    };
-}
-pub(super) use {unread, unread_mentions};
+use crate::cursor::{Standing, Step, unread, unread_mentions};
+use crate::failure::Failure;
+use crate::record::read_optional;
+use crate::value::integer;
 
 const STANDING: &str = "SELECT c.read_seq, c.delivered_seq, h.last_seq
      FROM chat_member b
@@ -88,16 +58,7 @@ impl CursorStore for SqliteStore {
             .fetch_one(&mut *reader)
             .await
             .map_err(Failure::from)?;
-        let read = || -> sqlx::Result<CursorAdvance> {
-            Ok(CursorAdvance {
-                from: step.from,
-                to: step.to,
-                passed: row.number("passed")?,
-                unread: row.number("unread")?,
-                unread_mentions: row.number("unread_mentions")?,
-            })
-        };
-        Ok(Some(read().map_err(Failure::from)?))
+        Ok(Some(step.advance(&row).map_err(Failure::from)?))
     }
 }
 
@@ -132,49 +93,11 @@ impl SqliteStore {
     }
 }
 
-/// Where a member's cursors stand, and how far they could go.
-struct Standing {
-    read_seq: u64,
-    delivered_seq: u64,
-    last_seq: u64,
-}
-
-/// One cursor's way, and where both stand after it.
-struct Step {
-    from: u64,
-    to: u64,
-    read_seq: u64,
-    delivered_seq: u64,
-}
-
-impl Standing {
-    fn step(&self, kind: CursorKind, seq: Option<u64>) -> Step {
-        let from = match kind {
-            CursorKind::Read => self.read_seq,
-            CursorKind::Delivered => self.delivered_seq,
-        };
-        let to = seq.unwrap_or(u64::MAX).min(self.last_seq).max(from);
-        let read_seq = if kind == CursorKind::Read { to } else { self.read_seq };
-        Step { from, to, read_seq, delivered_seq: self.delivered_seq.max(to) }
-    }
-}
-
-impl Step {
-    const fn moves(&self) -> bool {
-        self.from < self.to
-    }
-}
-
 async fn standing(
     connection: &mut SqliteConnection,
     conversation: ConversationId,
     user: &UserId,
 ) -> Result<Option<Standing>, Failure> {
     let query = sqlx::query(STANDING).bind(conversation.as_uuid()).bind(user.as_str());
-    let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
-    Ok(Some(Standing {
-        read_seq: row.number("read_seq")?,
-        delivered_seq: row.number("delivered_seq")?,
-        last_seq: row.number("last_seq")?,
-    }))
+    read_optional(query.fetch_optional(connection).await?.as_ref(), Standing::read)
 }

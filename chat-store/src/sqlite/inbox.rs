@@ -1,18 +1,16 @@
 use async_trait::async_trait;
 use chat_core::proto::{ConversationId, ConversationSummary, MessagePreview, UserId};
-use chat_core::store::{
-    Head, InboxPosition, InboxStore, Membership, Overview, Standing, StoreError, UnreadTotal,
-};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use chat_core::store::{InboxPosition, InboxStore, Overview, StoreError, UnreadTotal};
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::conversation::{conversation_columns, read_conversation};
-use super::cursor::{unread, unread_mentions};
-use super::error::Failure;
-use super::row::{Columns, integer};
-use super::user::{read_user, user_columns};
+use crate::cursor::{unread, unread_mentions};
+use crate::failure::Failure;
+use crate::record::{
+    conversation_columns, read_all, read_optional, read_overview, read_summary, read_unread_total,
+    user_columns,
+};
+use crate::value::integer;
 
 /// Everything that summaries show, of the conversations that a first query picks: its parameters
 /// begin with ?3. One statement, and so one snapshot. The counts come after the picking, so that
@@ -125,7 +123,7 @@ impl InboxStore for SqliteStore {
             .fetch_all(&self.readers)
             .await
             .map_err(Failure::from)?;
-        Ok(rows.iter().map(read_summary).collect::<Result<_, _>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_summary)?)
     }
 
     async fn summary(
@@ -140,20 +138,13 @@ impl InboxStore for SqliteStore {
             .fetch_optional(&self.readers)
             .await
             .map_err(Failure::from)?;
-        Ok(row.as_ref().map(read_summary).transpose().map_err(Failure::from)?)
+        Ok(read_optional(row.as_ref(), read_summary)?)
     }
 
     async fn unread_total(&self, user: &UserId) -> Result<UnreadTotal, StoreError> {
         let query = sqlx::query(UNREAD_TOTAL).bind(user.as_str());
         let row = query.fetch_one(&self.readers).await.map_err(Failure::from)?;
-        let read = || -> sqlx::Result<UnreadTotal> {
-            Ok(UnreadTotal {
-                unread: row.number("unread")?,
-                unread_mentions: row.number("unread_mentions")?,
-                conversations: row.number("conversations")?,
-            })
-        };
-        Ok(read().map_err(Failure::from)?)
+        Ok(read_unread_total(&row).map_err(Failure::from)?)
     }
 
     async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
@@ -164,59 +155,6 @@ impl InboxStore for SqliteStore {
             .fetch_all(&self.readers)
             .await
             .map_err(Failure::from)?;
-        Ok(read_overview(user, &rows).map_err(Failure::from)?)
+        Ok(read_overview(user, &rows)?)
     }
-}
-
-fn read_overview(user: &UserId, rows: &[SqliteRow]) -> sqlx::Result<Overview> {
-    let mut overview = Overview::default();
-    for row in rows {
-        let conversation_id = row.id("standing_in")?;
-        overview.standings.push(Standing {
-            membership: Membership {
-                user_id: user.clone(),
-                conversation_id,
-                change_seq: row.number("joined_by")?,
-            },
-            head: Head {
-                conversation_id,
-                last_seq: row.number("head_last_seq")?,
-                change_seq: row.number("head_change_seq")?,
-            },
-        });
-        if row.try_get::<Option<Uuid>, _>("conversation_id")?.is_some() {
-            overview.summaries.push(read_summary(row)?);
-        }
-    }
-    Ok(overview)
-}
-
-fn read_summary(row: &SqliteRow) -> sqlx::Result<ConversationSummary> {
-    let conversation = read_conversation(row)?;
-    let has_peer = row.try_get::<Option<&str>, _>("user_id")?.is_some();
-    Ok(ConversationSummary {
-        conversation_id: conversation.id,
-        conversation,
-        peer: has_peer.then(|| read_user(row)).transpose()?,
-        last_seq: row.number("last_seq")?,
-        change_seq: row.number("change_seq")?,
-        read_seq: row.number("read_seq")?,
-        delivered_seq: row.number("delivered_seq")?,
-        peer_read_seq: row.optional_number("peer_read_seq")?,
-        peer_delivered_seq: row.optional_number("peer_delivered_seq")?,
-        unread: row.number("unread")?,
-        unread_mentions: row.number("unread_mentions")?,
-        preview: read_preview(row)?,
-        last_activity_at: row.time("last_activity_at")?,
-    })
-}
-
-fn read_preview(row: &SqliteRow) -> sqlx::Result<Option<MessagePreview>> {
-    let Some(seq) = row.optional_number("preview_seq")? else { return Ok(None) };
-    Ok(Some(MessagePreview {
-        seq,
-        sender_id: row.parsed("preview_sender_id")?,
-        content: row.try_get("preview_content")?,
-        created_at: row.time("preview_created_at")?,
-    }))
 }

@@ -2,13 +2,15 @@ use async_trait::async_trait;
 use chat_core::proto::{LoginSessionId, UserId};
 use chat_core::store::{LoginSession, LoginSessionStore, StoreError, TokenHash};
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::error::Failure;
-use super::row::{Columns, integer};
+use crate::columns::Columns;
+use crate::failure::Failure;
+use crate::record::{read_all, read_login_session, read_optional};
+use crate::value::integer;
 
 pub(super) const BY_TOKEN: &str = "SELECT * FROM chat_login_session WHERE token_hash = ?1";
 
@@ -42,7 +44,7 @@ impl LoginSessionStore for SqliteStore {
     ) -> Result<Option<LoginSession>, StoreError> {
         let query = sqlx::query(BY_TOKEN).bind(&token_hash[..]);
         let row = query.fetch_optional(&self.readers).await.map_err(Failure::from)?;
-        Ok(row.as_ref().map(read_session).transpose().map_err(Failure::from)?)
+        Ok(read_optional(row.as_ref(), read_login_session)?)
     }
 
     async fn touch_login_session(
@@ -71,7 +73,7 @@ impl LoginSessionStore for SqliteStore {
     async fn login_sessions(&self, user: &UserId) -> Result<Vec<LoginSession>, StoreError> {
         let query = sqlx::query(OF_USER).bind(user.as_str());
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        Ok(rows.iter().map(read_session).collect::<Result<_, _>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_login_session)?)
     }
 
     async fn end_login_session(
@@ -163,21 +165,5 @@ async fn insert(connection: &mut SqliteConnection, session: &LoginSession) -> Re
 }
 
 fn read_ids(rows: &[SqliteRow]) -> Result<Vec<LoginSessionId>, Failure> {
-    Ok(rows.iter().map(|row| row.id("id")).collect::<sqlx::Result<_>>()?)
-}
-
-fn read_session(row: &SqliteRow) -> sqlx::Result<LoginSession> {
-    let token_hash: &[u8] = row.try_get("token_hash")?;
-    Ok(LoginSession {
-        id: row.id("id")?,
-        user_id: row.parsed("user_id")?,
-        token_hash: token_hash.try_into().map_err(|error| sqlx::Error::ColumnDecode {
-            index: "token_hash".into(),
-            source: Box::new(error),
-        })?,
-        user_agent: row.try_get("user_agent")?,
-        created_at: row.time("created_at")?,
-        last_used_at: row.time("last_used_at")?,
-        expires_at: row.time("expires_at")?,
-    })
+    read_all(rows, |row| row.id("id"))
 }

@@ -6,18 +6,13 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
-use super::error::Failure;
-use super::row::{Columns, integer, json, word};
-use super::user::{read_user, user_columns};
-
-/// The columns of a membership in a table `m`, under names that no other table of a query has.
-macro_rules! member_columns {
-    () => {
-        "m.conversation_id AS member_of, m.user_id AS member_id, m.role, m.state, \
-         m.change_seq AS member_change_seq, m.joined_at"
-    };
-}
-pub(super) use member_columns;
+use crate::columns::Columns;
+use crate::failure::Failure;
+use crate::record::{
+    member_columns, read_all, read_member, read_membership, read_optional, read_profile,
+    read_user_id, user_columns,
+};
+use crate::value::{integer, json, word};
 
 const PROFILE: &str = concat!(
     "SELECT ",
@@ -121,7 +116,7 @@ impl MemberStore for SqliteStore {
         );
         let query = sqlx::query(MEMBER).bind(conversation.as_uuid()).bind(user.as_str());
         let row = query.fetch_optional(&self.readers).await.map_err(Failure::from)?;
-        Ok(row.as_ref().map(read_member).transpose().map_err(Failure::from)?)
+        Ok(read_optional(row.as_ref(), read_member)?)
     }
 
     async fn members<'a>(
@@ -135,20 +130,13 @@ impl MemberStore for SqliteStore {
             .bind(after.map_or("", UserId::as_str))
             .bind(integer(limit));
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        Ok(rows.iter().map(read_profile).collect::<Result<_, _>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_profile)?)
     }
 
     async fn memberships(&self, users: &[UserId]) -> Result<Vec<Membership>, StoreError> {
         let query = sqlx::query(MEMBERSHIPS).bind(json(users)?);
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        let memberships = rows.iter().map(|row| {
-            Ok(Membership {
-                user_id: row.parsed("member_id")?,
-                conversation_id: row.id("member_of")?,
-                change_seq: row.number("member_change_seq")?,
-            })
-        });
-        Ok(memberships.collect::<sqlx::Result<_>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_membership)?)
     }
 
     async fn contacts(
@@ -162,8 +150,7 @@ impl MemberStore for SqliteStore {
             .bind(integer(max_members))
             .bind(integer(limit));
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        let contacts = rows.iter().map(|row| row.parsed("member_id"));
-        Ok(contacts.collect::<sqlx::Result<_>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_user_id)?)
     }
 }
 
@@ -279,21 +266,4 @@ async fn profile(
 ) -> Result<MemberProfile, Failure> {
     let query = sqlx::query(PROFILE).bind(conversation.as_uuid()).bind(user.as_str());
     Ok(read_profile(&query.fetch_one(connection).await?)?)
-}
-
-/// Reads [`member_columns!`].
-fn read_member(row: &SqliteRow) -> sqlx::Result<Member> {
-    Ok(Member {
-        conversation_id: row.id("member_of")?,
-        user_id: row.parsed("member_id")?,
-        role: row.word("role")?,
-        state: row.word("state")?,
-        change_seq: row.number("member_change_seq")?,
-        joined_at: row.time("joined_at")?,
-    })
-}
-
-/// Reads [`member_columns!`] and [`user_columns!`].
-pub(super) fn read_profile(row: &SqliteRow) -> sqlx::Result<MemberProfile> {
-    Ok(MemberProfile { member: read_member(row)?, user: read_user(row)? })
 }

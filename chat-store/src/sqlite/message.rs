@@ -1,24 +1,14 @@
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use chat_core::proto::{ConversationId, Message, MessageBody, MessageId, UserId};
+use chat_core::proto::{ConversationId, Message, MessageId, UserId};
 use chat_core::store::{AppendOutcome, Changes, Head, MessageDraft, MessageStore, StoreError};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
-use super::SqliteStore;
-use super::error::Failure;
-use super::row::{Columns, Hex, integer, json};
-use super::{append, changes};
-
-/// The columns of a message in a table `m`.
-macro_rules! message_columns {
-    () => {
-        "m.id AS message_id, m.conversation_id AS sent_to, m.seq, m.change_seq, m.sender_id, \
-         m.client_id, m.created_at AS sent_at, m.mentions, m.content"
-    };
-}
-pub(super) use message_columns;
+use super::hex::Hex;
+use super::{SqliteStore, append, changes};
+use crate::failure::Failure;
+use crate::record::{message_columns, read_all, read_head, read_message, read_optional};
+use crate::value::{integer, json};
 
 pub(super) const BY_ID: &str =
     concat!("SELECT ", message_columns!(), " FROM chat_message m WHERE m.id = ?1");
@@ -52,7 +42,7 @@ impl MessageStore for SqliteStore {
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         let query = sqlx::query(BY_ID).bind(id.as_uuid());
         let row = query.fetch_optional(&self.readers).await.map_err(Failure::from)?;
-        Ok(row.as_ref().map(read_message).transpose().map_err(Failure::from)?)
+        Ok(read_optional(row.as_ref(), read_message)?)
     }
 
     async fn messages(
@@ -65,7 +55,7 @@ impl MessageStore for SqliteStore {
             .bind(integer(*seqs.start()))
             .bind(integer(*seqs.end()));
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        Ok(rows.iter().map(read_message).collect::<Result<_, _>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_message)?)
     }
 
     async fn changes(
@@ -82,7 +72,7 @@ impl MessageStore for SqliteStore {
         let ids: Vec<_> = conversations.iter().map(|id| Hex(id.as_uuid())).collect();
         let query = sqlx::query(HEADS).bind(json(ids)?);
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        Ok(rows.iter().map(read_head).collect::<Result<_, _>>().map_err(Failure::from)?)
+        Ok(read_all(&rows, read_head)?)
     }
 
     async fn visible_head(
@@ -92,34 +82,6 @@ impl MessageStore for SqliteStore {
     ) -> Result<Option<Head>, StoreError> {
         let query = sqlx::query(VISIBLE_HEAD).bind(conversation.as_uuid()).bind(user.as_str());
         let row = query.fetch_optional(&self.readers).await.map_err(Failure::from)?;
-        Ok(row.as_ref().map(read_head).transpose().map_err(Failure::from)?)
+        Ok(read_optional(row.as_ref(), read_head)?)
     }
-}
-
-/// Reads the columns of a head.
-pub(super) fn read_head(row: &SqliteRow) -> sqlx::Result<Head> {
-    Ok(Head {
-        conversation_id: row.id("conversation_id")?,
-        last_seq: row.number("last_seq")?,
-        change_seq: row.number("change_seq")?,
-    })
-}
-
-/// Reads [`message_columns!`].
-pub(super) fn read_message(row: &SqliteRow) -> sqlx::Result<Message> {
-    let mentions: Option<&str> = row.try_get("mentions")?;
-    let mentions = mentions.map(serde_json::from_str).transpose().map_err(|error| {
-        sqlx::Error::ColumnDecode { index: "mentions".into(), source: Box::new(error) }
-    })?;
-    Ok(Message {
-        id: row.id("message_id")?,
-        conversation_id: row.id("sent_to")?,
-        seq: row.number("seq")?,
-        change_seq: row.number("change_seq")?,
-        sender_id: row.parsed("sender_id")?,
-        client_id: row.parsed("client_id")?,
-        content: MessageBody::from_stored(row.try_get("content")?),
-        mentions: mentions.unwrap_or_default(),
-        created_at: row.time("sent_at")?,
-    })
 }

@@ -1,20 +1,18 @@
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Row, SqlSafeStr, SqliteConnection};
+use sqlx::migrate::Migrator;
+use sqlx::{Row, SqliteConnection};
 
-use super::error::Failure;
-use super::{OpenError, SqliteStore};
+use super::SqliteStore;
+use crate::failure::Failure;
+use crate::migration::Migrations;
+use crate::{OpenError, PendingMigration};
 
 /// Where it is written down which migrations were applied: apart from a host's own.
 const TABLE: &str = "chat_migration";
 
-/// All migrations, the oldest first. One that was released is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+const MIGRATIONS: Migrations = Migrations(&[
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "probe", include_str!("../../migrations/sqlite/0002_probe.sql")),
-];
-
-/// The schema that this version works with.
-const LATEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+]);
 
 impl SqliteStore {
     /// Brings the database's tables up to what this version works with. To be called at every
@@ -29,9 +27,8 @@ impl SqliteStore {
     pub async fn migrate(&self) -> Result<(), OpenError> {
         let outcome = self.writer.write(|connection| {
             Box::pin(async move {
-                let applied = applied(connection).await?;
-                if applied > LATEST {
-                    return Ok(Err(OpenError::NewerSchema { found: applied, known: LATEST }));
+                if let Err(newer) = MIGRATIONS.refuse_newer(applied(connection).await?) {
+                    return Ok(Err(newer));
                 }
                 if let Err(error) = migrator().run_direct(None, connection, false).await {
                     return Err(Failure::Sql(error.into()));
@@ -41,15 +38,25 @@ impl SqliteStore {
         });
         outcome.await.map_err(|failure| OpenError::Migration(failure.into()))?
     }
+
+    /// What [`migrate`](Self::migrate) would do, the first first.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NewerSchema`] when the database has been used by a later version.
+    pub async fn pending_migrations(&self) -> Result<Vec<PendingMigration>, OpenError> {
+        let unreadable = |error: Failure| OpenError::Unreadable(error.into());
+        let mut reader = self.reader().await.map_err(unreadable)?;
+        let applied = applied(&mut reader).await.map_err(|error| unreadable(error.into()))?;
+        MIGRATIONS.refuse_newer(applied)?;
+        Ok(MIGRATIONS.after(applied))
+    }
 }
 
 /// Refuses a database that a later version has been at work on.
 pub(super) async fn refuse_newer(connection: &mut SqliteConnection) -> Result<(), OpenError> {
     let found = applied(connection).await.map_err(|error| OpenError::Unreadable(error.into()))?;
-    if found > LATEST {
-        return Err(OpenError::NewerSchema { found, known: LATEST });
-    }
-    Ok(())
+    MIGRATIONS.refuse_newer(found)
 }
 
 /// The last migration that was applied; 0 before the first.
@@ -68,11 +75,7 @@ async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
 }
 
 fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
-        let sql = sql.into_sql_str();
-        Migration::new(*version, (*name).into(), MigrationType::Simple, sql, false)
-    });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
+    let mut migrator = Migrator::with_migrations(MIGRATIONS.scripts().collect());
     migrator.dangerous_set_table_name(TABLE);
     migrator
 }

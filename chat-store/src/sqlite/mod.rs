@@ -6,6 +6,7 @@ mod changes;
 mod conversation;
 mod cursor;
 mod error;
+mod hex;
 mod inbox;
 mod login;
 mod member;
@@ -15,7 +16,6 @@ mod open;
 #[cfg(test)]
 mod plan;
 mod probe;
-mod row;
 mod user;
 mod writer;
 
@@ -23,9 +23,9 @@ use sqlx::SqlitePool;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::Sqlite;
 
-use self::error::Failure;
-pub use self::open::OpenError;
+pub(crate) use self::error::remedy;
 use self::writer::Writer;
+use crate::failure::Failure;
 
 /// A store in one SQLite database.
 ///

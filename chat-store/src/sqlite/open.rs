@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use super::SqliteStore;
 use super::error::{BUSY, CANTOPEN, NOTADB, READONLY, primary_code};
 use super::migration::refuse_newer;
 use super::writer::Writer;
+use crate::OpenError;
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,63 +22,6 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 /// How large the write-ahead log's file may stay after a checkpoint, in bytes.
 const LOG_BYTES: &str = "67108864";
-
-/// Why a database could not be opened or migrated.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The location is not one that SQLite understands.
-    #[error("{location:?} is not a path or a URL such as sqlite:data/chat.db")]
-    Location {
-        /// What was given.
-        location: String,
-        /// Why it is refused.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// A database in memory is another one for every connection.
-    #[error("a database in memory cannot be shared by several connections: use a file")]
-    InMemory,
-    /// There is no such file, and none can be made.
-    #[error("cannot open or create {}: its folder must exist and be writable", path.display())]
-    CannotOpen {
-        /// The file.
-        path: PathBuf,
-        /// What the database says.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The file can be read only.
-    #[error("cannot write to {}: the file and its folder must be writable", path.display())]
-    ReadOnly {
-        /// The file.
-        path: PathBuf,
-        /// What the database says.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The file is something else.
-    #[error("{} is not a database", path.display())]
-    NotADatabase {
-        /// The file.
-        path: PathBuf,
-        /// What the database says.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The database has been used by a later version of this crate.
-    #[error(
-        "the database has schema {found}, this version knows up to {known}: run the newer version"
-    )]
-    NewerSchema {
-        /// The database's schema.
-        found: i64,
-        /// The latest that this version knows.
-        known: i64,
-    },
-    /// A migration failed and left no trace.
-    #[error("the database could not be migrated")]
-    Migration(#[source] Box<dyn Error + Send + Sync>),
-    /// The database cannot be read.
-    #[error("the database could not be read")]
-    Unreadable(#[source] Box<dyn Error + Send + Sync>),
-}
 
 impl SqliteStore {
     /// Opens a database file, and makes it if it is not there. Takes a path, or a URL such as

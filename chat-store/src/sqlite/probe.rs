@@ -5,7 +5,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::error::Failure;
+use crate::failure::Failure;
 
 #[async_trait]
 impl ProbeStore for SqliteStore {

@@ -1,22 +1,13 @@
 use async_trait::async_trait;
-use chat_core::proto::{DisplayName, User, UserId, Username};
+use chat_core::proto::{User, UserId};
 use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore};
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::SqliteStore;
-use super::error::Failure;
-use super::row::{Columns, integer, json, to_microsecond};
-
-/// The columns of a user in a table `u`, under names that no other table of a query has.
-macro_rules! user_columns {
-    () => {
-        "u.id AS user_id, u.username, u.display_name, u.created_at AS user_created_at, \
-         u.last_seen_at"
-    };
-}
-pub(super) use user_columns;
+use crate::failure::Failure;
+use crate::record::{read_all, read_optional, read_user, user_columns};
+use crate::value::{end_of, integer, json, to_microsecond};
 
 pub(super) const USER_BY_NAME: &str =
     concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.username_key = ?1");
@@ -63,7 +54,7 @@ impl UserStore for SqliteStore {
             " FROM chat_user u WHERE u.id IN (SELECT value FROM json_each(?1))"
         );
         let rows = sqlx::query(USERS).bind(json(ids)?).fetch_all(&self.readers).await;
-        Ok(read_users(&rows.map_err(Failure::from)?)?)
+        Ok(read_all(&rows.map_err(Failure::from)?, read_user)?)
     }
 
     async fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
@@ -81,7 +72,7 @@ impl UserStore for SqliteStore {
         let by_display_name = if prefix.is_empty() { 0 } else { integer(limit) };
         let query = query.bind(integer(limit)).bind(by_display_name);
         let rows = query.fetch_all(&self.readers).await;
-        Ok(read_users(&rows.map_err(Failure::from)?)?)
+        Ok(read_all(&rows.map_err(Failure::from)?, read_user)?)
     }
 
     async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
@@ -144,46 +135,5 @@ async fn find_user(
     key: &str,
 ) -> Result<Option<User>, Failure> {
     let row = sqlx::query(query).bind(key).fetch_optional(connection).await?;
-    Ok(row.as_ref().map(read_user).transpose()?)
-}
-
-fn read_users(rows: &[SqliteRow]) -> Result<Vec<User>, Failure> {
-    Ok(rows.iter().map(read_user).collect::<Result<_, _>>()?)
-}
-
-/// Reads [`user_columns!`].
-pub(super) fn read_user(row: &SqliteRow) -> sqlx::Result<User> {
-    Ok(User {
-        id: row.parsed("user_id")?,
-        username: Username::from_stored(row.try_get("username")?),
-        display_name: DisplayName::from_stored(row.try_get("display_name")?),
-        created_at: row.time("user_created_at")?,
-        last_seen_at: row.optional_time("last_seen_at")?,
-    })
-}
-
-/// The least text after all that begin with `prefix`, in the order of bytes, if there is one.
-fn end_of(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        if let Some(next) = (last..=char::MAX).nth(1) {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_of_texts_ends_where_the_prefix_does() {
-        assert_eq!(end_of("ab").as_deref(), Some("ac"));
-        assert_eq!(end_of("a\u{D7FF}").as_deref(), Some("a\u{E000}"));
-        assert_eq!(end_of("a\u{10FFFF}").as_deref(), Some("b"));
-        assert_eq!(end_of("\u{10FFFF}"), None);
-        assert_eq!(end_of(""), None);
-    }
+    read_optional(row.as_ref(), read_user)
 }

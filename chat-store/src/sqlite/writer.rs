@@ -5,7 +5,8 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
-use super::error::{BUSY, Failure, primary_code};
+use super::error::{BUSY, primary_code};
+use crate::failure::Failure;
 
 /// What is done in one write transaction.
 pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'c>>;

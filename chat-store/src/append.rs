@@ -1,0 +1,160 @@
+//! What both databases do alike to store a batch of messages: decide what becomes of each draft,
+//! and number those that are new.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chat_core::proto::{ClientId, ConversationId, Message, UserId};
+use chat_core::store::{AppendOutcome, MessageDraft};
+
+use crate::failure::Failure;
+use crate::value::{integer, json, to_microsecond};
+
+/// What is decided about a batch.
+pub(crate) struct Batch {
+    decisions: Vec<Decision>,
+    /// The drafts to be stored, in their order.
+    pub(crate) new: Vec<MessageDraft>,
+    /// The members that each of them mentions, each once, in the order of its text.
+    mentions: Vec<Vec<UserId>>,
+}
+
+/// What will become of a draft.
+enum Decision {
+    /// It is stored, as the message with this place among the new ones.
+    Store(usize),
+    /// It repeats the new message with this place.
+    Repeat(usize),
+    /// Nothing needs to be stored.
+    Decided(AppendOutcome),
+}
+
+impl Batch {
+    /// Decides about drafts, given the exceptions among them by their places: those that are
+    /// refused, or that repeat what is stored.
+    pub(crate) fn decide(
+        drafts: impl IntoIterator<Item = MessageDraft>,
+        mut exceptions: HashMap<i64, AppendOutcome>,
+    ) -> Self {
+        let mut decisions = Vec::new();
+        let mut new: Vec<MessageDraft> = Vec::new();
+        let mut places: HashMap<(ConversationId, UserId, ClientId), usize> = HashMap::new();
+        for (index, draft) in drafts.into_iter().enumerate() {
+            if let Some(outcome) = exceptions.remove(&integer(index)) {
+                decisions.push(Decision::Decided(outcome));
+                continue;
+            }
+            let key = (draft.conversation_id, draft.sender_id.clone(), draft.client_id.clone());
+            let place = *places.entry(key).or_insert(new.len());
+            if place == new.len() {
+                decisions.push(Decision::Store(place));
+                new.push(draft);
+            } else {
+                decisions.push(Decision::Repeat(place));
+            }
+        }
+        let mentions = vec![Vec::new(); new.len()];
+        Self { decisions, new, mentions }
+    }
+
+    /// Takes the members that the names in [`named`] are those of.
+    pub(crate) fn mention(&mut self, members: &Mentioned) {
+        for (draft, mentions) in self.new.iter().zip(&mut self.mentions) {
+            for name in &draft.mentions {
+                if let Some(user) = members.get(&(draft.conversation_id, name.clone()))
+                    && !mentions.contains(user)
+                {
+                    mentions.push(user.clone());
+                }
+            }
+        }
+    }
+
+    /// How much is new in each conversation.
+    pub(crate) fn growth(&self) -> HashMap<ConversationId, Growth> {
+        let mut growth: HashMap<_, Growth> = HashMap::new();
+        for draft in &self.new {
+            let growth = growth.entry(draft.conversation_id).or_default();
+            growth.messages += 1;
+            growth.last_at = draft.created_at.as_microsecond();
+        }
+        growth
+    }
+
+    /// The new messages, given the numbers before the first of each conversation, which are left
+    /// as they are after the last.
+    pub(crate) fn number(
+        &self,
+        numbers: &mut HashMap<ConversationId, Numbers>,
+    ) -> Result<Vec<Message>, Failure> {
+        let message = |(draft, mentions): (&MessageDraft, &Vec<UserId>)| {
+            let next = numbers
+                .get_mut(&draft.conversation_id)
+                .ok_or(Failure::Refused("a conversation has members but no head"))?;
+            next.seq += 1;
+            next.change_seq += 1;
+            Ok(Message {
+                id: draft.id,
+                conversation_id: draft.conversation_id,
+                seq: next.seq,
+                change_seq: next.change_seq,
+                sender_id: draft.sender_id.clone(),
+                client_id: draft.client_id.clone(),
+                content: draft.content.clone(),
+                mentions: mentions.clone(),
+                created_at: to_microsecond(draft.created_at),
+            })
+        };
+        self.new.iter().zip(&self.mentions).map(message).collect()
+    }
+
+    /// What is answered once the new messages are stored.
+    pub(crate) fn outcomes(self, messages: &[Message]) -> Vec<AppendOutcome> {
+        let outcomes = self.decisions.into_iter().map(|decision| match decision {
+            Decision::Store(place) => AppendOutcome::Stored(messages[place].clone()),
+            Decision::Repeat(place) => AppendOutcome::Repeated(messages[place].clone()),
+            Decision::Decided(outcome) => outcome,
+        });
+        outcomes.collect()
+    }
+}
+
+/// The names that drafts mention, each with its conversation.
+pub(crate) fn named(drafts: &[MessageDraft]) -> BTreeSet<(ConversationId, &str)> {
+    let names = drafts
+        .iter()
+        .flat_map(|draft| draft.mentions.iter().map(|name| (draft.conversation_id, name.as_str())));
+    names.collect()
+}
+
+/// Which member a name mentions in a conversation.
+pub(crate) type Mentioned = HashMap<(ConversationId, String), UserId>;
+
+/// How much is new in a conversation.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Growth {
+    pub(crate) messages: u64,
+    /// When the last of them was sent, in microseconds.
+    pub(crate) last_at: i64,
+}
+
+/// The numbers that a conversation has taken last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    pub(crate) seq: u64,
+    pub(crate) change_seq: u64,
+}
+
+/// The mentions to be counted as unread. Nobody has to be told of a mention of oneself.
+pub(crate) fn mentions_of_others(
+    messages: &[Message],
+) -> impl Iterator<Item = (&Message, &UserId)> {
+    let mentions = messages
+        .iter()
+        .flat_map(|message| message.mentions.iter().map(move |user| (message, user)));
+    mentions.filter(|(message, user)| message.sender_id != **user)
+}
+
+/// The mentions of a message as they are kept: a JSON array, or nothing for none.
+pub(crate) fn stored_mentions(message: &Message) -> Result<Option<String>, Failure> {
+    (!message.mentions.is_empty()).then(|| json(&message.mentions)).transpose()
+}

@@ -1,0 +1,86 @@
+use chat_core::store::StoreError;
+use sqlx::postgres::PgDatabaseError;
+
+use crate::{postgres, sqlite};
+
+/// Why a statement or transaction failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The database refused, or did not answer.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    /// A value cannot be handed to the database.
+    #[error("a value could not be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// The task of a read or write came to no end.
+    #[error("a call of the database was interrupted")]
+    Interrupted(#[from] tokio::task::JoinError),
+    /// The database did not answer within the time that a call may take.
+    #[error("the database did not answer in time")]
+    TimedOut,
+    /// The caller asked for what must not be.
+    #[error("{0}")]
+    Refused(&'static str),
+}
+
+/// What the caller of a store can do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Try again.
+    Wait,
+    /// Make room.
+    MakeRoom,
+    /// Nothing but to repair.
+    Repair,
+}
+
+impl Failure {
+    fn remedy(&self) -> Remedy {
+        match self {
+            Self::Sql(sqlx::Error::Database(error)) => {
+                match error.try_downcast_ref::<PgDatabaseError>() {
+                    Some(error) => postgres::remedy(error.code()),
+                    None => sqlite::remedy(error.as_ref()),
+                }
+            }
+            Self::Sql(
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed,
+            )
+            | Self::TimedOut => Remedy::Wait,
+            Self::Interrupted(task) if task.is_cancelled() => Remedy::Wait,
+            _ => Remedy::Repair,
+        }
+    }
+}
+
+/// Sorts failures by what the caller can do.
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure.remedy() {
+            Remedy::Wait => Self::unavailable(failure),
+            Remedy::MakeRoom => Self::Full(failure.into()),
+            Remedy::Repair => Self::failed(failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn failures_are_sorted_by_what_the_caller_can_do() {
+        let sorted = |failure: Failure| StoreError::from(failure);
+        assert!(matches!(sorted(sqlx::Error::PoolTimedOut.into()), StoreError::Unavailable(_)));
+        let io = sqlx::Error::Io(io::ErrorKind::BrokenPipe.into());
+        assert!(matches!(sorted(io.into()), StoreError::Unavailable(_)));
+        assert!(matches!(sorted(Failure::TimedOut), StoreError::Unavailable(_)));
+        assert!(matches!(sorted(sqlx::Error::RowNotFound.into()), StoreError::Failed(_)));
+        assert!(matches!(sorted(Failure::Refused("no")), StoreError::Failed(_)));
+    }
+}

@@ -1,0 +1,58 @@
+use chat_core::proto::ConversationId;
+use chat_core::store::Changes;
+
+use super::server::Server;
+use super::statement::sql;
+use crate::changes::{first_of, membership_changed, message_created, none_since};
+use crate::columns::Columns;
+use crate::failure::Failure;
+use crate::record::{member_columns, message_columns, user_columns};
+use crate::value::integer;
+
+/// The head, and the first changes of either kind after a number: one statement, and so one
+/// snapshot and one exchange. One row more is asked for than wanted, which shows whether that is
+/// all.
+pub(super) const CHANGES: &str = concat!(
+    "SELECT h.change_seq AS head_change_seq, e.* FROM chat_head h LEFT JOIN LATERAL (
+       (SELECT m.change_seq AS changed_by, ",
+    message_columns!(),
+    ", NULL::uuid AS member_of, NULL AS member_id, NULL AS role, NULL AS state,
+          NULL::bigint AS member_change_seq, NULL::bigint AS joined_at, NULL AS user_id,
+          NULL AS username, NULL AS display_name, NULL::bigint AS user_created_at,
+          NULL::bigint AS last_seen_at
+        FROM chat_message m WHERE m.conversation_id = $1 AND m.change_seq > $2
+        ORDER BY m.change_seq LIMIT $3)
+       UNION ALL
+       (SELECT m.change_seq, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ",
+    member_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
+        WHERE m.conversation_id = $1 AND m.change_seq > $2
+        ORDER BY m.change_seq LIMIT $3)
+       ORDER BY changed_by LIMIT $3) e ON TRUE
+     WHERE h.conversation_id = $1"
+);
+
+/// What has changed since a number.
+pub(super) async fn changes(
+    server: &Server,
+    conversation: ConversationId,
+    since: u64,
+    limit: usize,
+) -> Result<Changes, Failure> {
+    let changes = sql(CHANGES)
+        .bind(conversation.as_uuid())
+        .bind(integer(since))
+        .bind(integer(limit).saturating_add(1));
+    let rows = server.rows(changes).await?;
+    let Some(first) = rows.first() else { return Ok(none_since(0)) };
+    let head = first.number("head_change_seq")?;
+    if first.is_null("changed_by")? {
+        return Ok(none_since(head));
+    }
+    let events = rows.iter().map(|row| {
+        if row.is_null("message_id")? { membership_changed(row) } else { message_created(row) }
+    });
+    Ok(first_of(events.collect::<sqlx::Result<_>>()?, head, limit))
+}

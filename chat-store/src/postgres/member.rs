@@ -1,0 +1,241 @@
+use async_trait::async_trait;
+use chat_core::proto::{ConversationId, Member, MemberProfile, MemberRole, MemberState, UserId};
+use chat_core::store::{JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use jiff::Timestamp;
+use sqlx::Row;
+
+use super::PostgresStore;
+use super::server::Repeat;
+use super::session::Session;
+use super::statement::sql;
+use crate::columns::Columns;
+use crate::failure::Failure;
+use crate::record::{
+    member_columns, read_all, read_member, read_membership, read_optional, read_profile,
+    read_user_id, user_columns,
+};
+use crate::value::{integer, word};
+
+const PROFILE: &str = concat!(
+    "SELECT ",
+    member_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
+      WHERE m.conversation_id = $1 AND m.user_id = $2"
+);
+
+pub(super) const MEMBER: &str = concat!(
+    "SELECT ",
+    member_columns!(),
+    " FROM chat_member m
+      WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.state = 'joined'"
+);
+
+pub(super) const MEMBERS: &str = concat!(
+    "SELECT ",
+    member_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
+      WHERE m.conversation_id = $1 AND m.user_id > $2 AND m.state = 'joined'
+      ORDER BY m.user_id LIMIT $3"
+);
+
+pub(super) const MEMBERSHIPS: &str = "SELECT m.user_id AS member_id,
+        m.conversation_id AS member_of, m.change_seq AS member_change_seq
+     FROM chat_member m WHERE m.user_id = ANY ($1) AND m.state = 'joined'";
+
+pub(super) const CHOSEN: &str = "SELECT count(*) AS chosen
+     FROM chat_member m JOIN chat_conversation c ON c.id = m.conversation_id
+     WHERE m.user_id = $1 AND m.state = 'joined' AND (c.kind = 'room' OR c.created_by = $1)";
+
+pub(super) const CONTACTS: &str = "SELECT DISTINCT o.user_id AS member_id
+     FROM chat_member m
+     JOIN chat_head h ON h.conversation_id = m.conversation_id AND h.member_count <= $2
+     JOIN chat_member o ON o.conversation_id = m.conversation_id
+     WHERE m.user_id = $1 AND m.state = 'joined' AND o.state = 'joined' AND o.user_id <> $1
+     LIMIT $3";
+
+/// Whether a conversation is a public room and there is such a user; then, whether the user is a
+/// member of it, and how many memberships the user has chosen.
+const JOINABLE: &str = "SELECT
+       EXISTS (SELECT 1 FROM chat_member m
+               WHERE m.conversation_id = c.id AND m.user_id = $2 AND m.state = 'joined') AS joined,
+       (SELECT count(*) FROM chat_member m JOIN chat_conversation o ON o.id = m.conversation_id
+        WHERE m.user_id = $2 AND m.state = 'joined'
+          AND (o.kind = 'room' OR o.created_by = $2)) AS chosen
+     FROM chat_conversation c
+     WHERE c.id = $1 AND c.kind = 'room' AND c.visibility = 'public'";
+
+const ADD: &str = "WITH head AS (
+       UPDATE chat_head SET change_seq = change_seq + 1, member_count = member_count + 1
+       WHERE conversation_id = $1 RETURNING change_seq, last_seq),
+     member AS (
+       INSERT INTO chat_member (conversation_id, user_id, role, state, change_seq, joined_at)
+       SELECT $1, $2, $3, $4, head.change_seq, $5 FROM head
+       ON CONFLICT (conversation_id, user_id)
+       DO UPDATE SET state = excluded.state, change_seq = excluded.change_seq)
+     INSERT INTO chat_cursor AS c (conversation_id, user_id, read_seq, delivered_seq)
+     SELECT $1, $2, head.last_seq, head.last_seq FROM head
+     ON CONFLICT (conversation_id, user_id) DO UPDATE SET
+       read_seq = greatest(c.read_seq, excluded.read_seq),
+       delivered_seq = greatest(c.delivered_seq, excluded.delivered_seq)";
+
+/// Changes the head only if there is a membership to end.
+const REMOVE: &str = "WITH head AS (
+       SELECT change_seq FROM chat_head WHERE conversation_id = $1),
+     departure AS (
+       UPDATE chat_member SET state = 'left', change_seq = head.change_seq + 1 FROM head
+       WHERE conversation_id = $1 AND user_id = $2 AND state = 'joined' RETURNING 1)
+     UPDATE chat_head SET change_seq = change_seq + 1, member_count = member_count - 1
+     FROM departure WHERE conversation_id = $1";
+
+#[async_trait]
+impl MemberStore for PostgresStore {
+    async fn join(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        at: Timestamp,
+        max_memberships: usize,
+    ) -> Result<JoinOutcome, StoreError> {
+        let user = user.clone();
+        let outcome = self.primary.write(Repeat::Harmful, move |session| {
+            let user = user.clone();
+            Box::pin(async move { join(session, conversation, &user, at, max_memberships).await })
+        });
+        Ok(outcome.await?)
+    }
+
+    async fn chosen(&self, user: &UserId) -> Result<usize, StoreError> {
+        let row = self.primary.one(sql(CHOSEN).bind(user.as_str())).await?;
+        let chosen = row.number("chosen").map_err(Failure::from)?;
+        Ok(usize::try_from(chosen).unwrap_or(usize::MAX))
+    }
+
+    async fn leave(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<LeaveOutcome, StoreError> {
+        let user = user.clone();
+        let outcome = self.primary.write(Repeat::Harmful, move |session| {
+            let user = user.clone();
+            Box::pin(async move {
+                let remove = sql(REMOVE).bind(conversation.as_uuid()).bind(user.as_str());
+                if !lock_head(session, conversation).await? || session.execute(remove).await? == 0 {
+                    return Ok(LeaveOutcome::NotMember);
+                }
+                Ok(LeaveOutcome::Left(profile(session, conversation, &user).await?))
+            })
+        });
+        Ok(outcome.await?)
+    }
+
+    async fn member(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Option<Member>, StoreError> {
+        let member = sql(MEMBER).bind(conversation.as_uuid()).bind(user.as_str());
+        Ok(read_optional(self.primary.row(member).await?.as_ref(), read_member)?)
+    }
+
+    async fn members<'a>(
+        &self,
+        conversation: ConversationId,
+        after: Option<&'a UserId>,
+        limit: usize,
+    ) -> Result<Vec<MemberProfile>, StoreError> {
+        let members = sql(MEMBERS)
+            .bind(conversation.as_uuid())
+            .bind(after.map_or("", UserId::as_str))
+            .bind(integer(limit));
+        Ok(read_all(&self.primary.rows(members).await?, read_profile)?)
+    }
+
+    async fn memberships(&self, users: &[UserId]) -> Result<Vec<Membership>, StoreError> {
+        let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
+        let rows = self.primary.rows(sql(MEMBERSHIPS).bind(users)).await?;
+        Ok(read_all(&rows, read_membership)?)
+    }
+
+    async fn contacts(
+        &self,
+        user: &UserId,
+        max_members: usize,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let contacts =
+            sql(CONTACTS).bind(user.as_str()).bind(integer(max_members)).bind(integer(limit));
+        Ok(read_all(&self.primary.rows(contacts).await?, read_user_id)?)
+    }
+}
+
+async fn join(
+    session: &mut Session,
+    conversation: ConversationId,
+    user: &UserId,
+    at: Timestamp,
+    max_memberships: usize,
+) -> Result<JoinOutcome, Failure> {
+    // Joins of one user count each other, whatever room they are to.
+    if !lock_user(session, user).await? || !lock_head(session, conversation).await? {
+        return Ok(JoinOutcome::NotJoinable);
+    }
+    let joinable = sql(JOINABLE).bind(conversation.as_uuid()).bind(user.as_str());
+    let Some(row) = session.row(joinable).await? else {
+        return Ok(JoinOutcome::NotJoinable);
+    };
+    if row.try_get("joined")? {
+        return Ok(JoinOutcome::Already(profile(session, conversation, user).await?));
+    }
+    if row.try_get::<i64, _>("chosen")? >= integer(max_memberships) {
+        return Ok(JoinOutcome::TooMany);
+    }
+    add_member(session, conversation, user, MemberRole::Member, at).await?;
+    Ok(JoinOutcome::Joined(profile(session, conversation, user).await?))
+}
+
+/// Makes a user a member by the conversation's next change, with cursors at its last message.
+pub(super) async fn add_member(
+    session: &mut Session,
+    conversation: ConversationId,
+    user: &UserId,
+    role: MemberRole,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let add = sql(ADD)
+        .bind(conversation.as_uuid())
+        .bind(user.as_str())
+        .bind(word(role)?)
+        .bind(word(MemberState::Joined)?)
+        .bind(at.as_microsecond());
+    session.execute(add).await?;
+    Ok(())
+}
+
+async fn profile(
+    session: &mut Session,
+    conversation: ConversationId,
+    user: &UserId,
+) -> Result<MemberProfile, Failure> {
+    let profile = sql(PROFILE).bind(conversation.as_uuid()).bind(user.as_str());
+    Ok(read_profile(&session.one(profile).await?)?)
+}
+
+/// Waits until no other transaction changes the conversation; false when there is none.
+async fn lock_head(session: &mut Session, conversation: ConversationId) -> Result<bool, Failure> {
+    let lock = sql("SELECT 1 FROM chat_head WHERE conversation_id = $1 FOR UPDATE")
+        .bind(conversation.as_uuid());
+    Ok(session.row(lock).await?.is_some())
+}
+
+/// Waits until no other transaction counts what belongs to the user; false when there is none.
+/// Rows that refer to the user can be written meanwhile. Whoever locks a head, too, does so after
+/// this.
+pub(super) async fn lock_user(session: &mut Session, user: &UserId) -> Result<bool, Failure> {
+    let lock = sql("SELECT 1 FROM chat_user WHERE id = $1 FOR NO KEY UPDATE").bind(user.as_str());
+    Ok(session.row(lock).await?.is_some())
+}

@@ -1,0 +1,45 @@
+use chat_core::proto::{Member, MemberProfile, UserId};
+use chat_core::store::Membership;
+
+use super::read_user;
+use crate::columns::Columns;
+
+/// The columns of a membership in a table `m`, under names that no other table of a query has.
+macro_rules! member_columns {
+    () => {
+        "m.conversation_id AS member_of, m.user_id AS member_id, m.role, m.state, \
+         m.change_seq AS member_change_seq, m.joined_at"
+    };
+}
+pub(crate) use member_columns;
+
+/// Reads [`member_columns!`].
+pub(crate) fn read_member(row: &impl Columns) -> sqlx::Result<Member> {
+    Ok(Member {
+        conversation_id: row.id("member_of")?,
+        user_id: row.parsed("member_id")?,
+        role: row.word("role")?,
+        state: row.word("state")?,
+        change_seq: row.number("member_change_seq")?,
+        joined_at: row.time("joined_at")?,
+    })
+}
+
+/// Reads [`member_columns!`] and [`user_columns!`](super::user_columns).
+pub(crate) fn read_profile(row: &impl Columns) -> sqlx::Result<MemberProfile> {
+    Ok(MemberProfile { member: read_member(row)?, user: read_user(row)? })
+}
+
+/// Reads those of [`member_columns!`] that a membership is made of.
+pub(crate) fn read_membership(row: &impl Columns) -> sqlx::Result<Membership> {
+    Ok(Membership {
+        user_id: read_user_id(row)?,
+        conversation_id: row.id("member_of")?,
+        change_seq: row.number("member_change_seq")?,
+    })
+}
+
+/// Reads who the member is.
+pub(crate) fn read_user_id(row: &impl Columns) -> sqlx::Result<UserId> {
+    row.parsed("member_id")
+}

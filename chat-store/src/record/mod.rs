@@ -1,0 +1,37 @@
+//! Records of the domain as rows: under which names a statement selects their columns, and how a
+//! row of either database is read back.
+
+mod conversation;
+mod inbox;
+mod login;
+mod member;
+mod message;
+mod user;
+
+use crate::columns::Columns;
+use crate::failure::Failure;
+
+pub(crate) use self::conversation::{conversation_columns, read_conversation};
+pub(crate) use self::inbox::{read_overview, read_summary, read_unread_total};
+pub(crate) use self::login::read_login_session;
+pub(crate) use self::member::{
+    member_columns, read_member, read_membership, read_profile, read_user_id,
+};
+pub(crate) use self::message::{message_columns, read_head, read_message};
+pub(crate) use self::user::{read_account, read_user, user_columns};
+
+/// Reads every row.
+pub(crate) fn read_all<R: Columns, T>(
+    rows: &[R],
+    read: impl Fn(&R) -> sqlx::Result<T>,
+) -> Result<Vec<T>, Failure> {
+    Ok(rows.iter().map(read).collect::<sqlx::Result<_>>()?)
+}
+
+/// Reads the row if there is one.
+pub(crate) fn read_optional<R: Columns, T>(
+    row: Option<&R>,
+    read: impl Fn(&R) -> sqlx::Result<T>,
+) -> Result<Option<T>, Failure> {
+    Ok(row.map(read).transpose()?)
+}
