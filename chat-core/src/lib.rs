@@ -57,6 +57,7 @@ pub mod access;
 pub mod auth;
 pub mod breaker;
 pub mod broker;
+pub mod cache;
 pub mod limit;
 pub mod presence;
 pub mod store;

@@ -33,6 +33,19 @@ impl Tasks {
         });
     }
 
+    /// Runs a task that ends by itself, or with the engine's work: nobody waits for it.
+    pub(crate) fn spawn_idle(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let task = self.stopping.clone().run_until_cancelled_owned(task);
+        self.spawn(name, async move {
+            // None when the work ended first: nobody waits for either.
+            let _ = task.await;
+        });
+    }
+
     /// Runs a task until the engine stops; one that panics is started again after a second.
     pub(crate) fn keep<F>(&self, name: &'static str, task: impl Fn() -> F + Send + Sync + 'static)
     where

@@ -7,17 +7,19 @@ use super::ready::Readiness;
 use super::{Chat, Engine, keeper};
 use crate::appender::Appender;
 use crate::broker::Broker;
+use crate::cache::{CacheConfig, CachedStore};
 use crate::config::ChatConfig;
 use crate::limit::RateLimiter;
 use crate::memory::MemoryPresence;
 use crate::presence::{Presence, PresenceStore};
-use crate::router::Router;
+use crate::router::{Router, causes};
 use crate::store::{
     ConversationStore, CursorStore, InboxStore, MemberStore, MessageStore, ProbeStore, Store,
     StoreParts, UserStore,
 };
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
+use crate::within::within;
 
 /// Sets up an engine. Only the store is needed.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct ChatBuilder {
     stores: StoreParts,
     broker: Option<Arc<dyn Broker>>,
     presence: Arc<dyn PresenceStore>,
+    cache: Option<CacheConfig>,
 }
 
 macro_rules! aggregate {
@@ -46,6 +49,7 @@ impl ChatBuilder {
             stores: store.into(),
             broker: None,
             presence: Arc::new(MemoryPresence::new()),
+            cache: Some(CacheConfig::default()),
         }
     }
 
@@ -67,6 +71,21 @@ impl ChatBuilder {
     #[must_use]
     pub fn presence(mut self, presence: Arc<dyn PresenceStore>) -> Self {
         self.presence = presence;
+        self
+    }
+
+    /// How much the [cache](crate::cache) over the store keeps, and for how long. Default:
+    /// [`CacheConfig::default`].
+    #[must_use]
+    pub fn cache(mut self, config: CacheConfig) -> Self {
+        self.cache = Some(config);
+        self
+    }
+
+    /// Reads everything from the store itself, every time.
+    #[must_use]
+    pub fn uncached(mut self) -> Self {
+        self.cache = None;
         self
     }
 
@@ -110,22 +129,28 @@ impl ChatBuilder {
         let limits = config.limits;
         let stores = self.stores;
         let tasks = Tasks::default();
+        let cache = self.cache.map(|cache| cached(&stores, cache, config.call_timeout(), &tasks));
+        let shown = match &cache {
+            Some(cache) => StoreParts::from(Arc::clone(cache) as Arc<dyn Store>),
+            None => stores.clone(),
+        };
         let router = Router::new(
             stores.messages.clone(),
             stores.members.clone(),
+            cache.as_ref().map(|cache| cache.news()).unwrap_or_default(),
             self.broker,
             tasks.clone(),
             Arc::clone(&config),
         );
         let appender = Appender::new(
-            stores.messages.clone(),
+            shown.messages.clone(),
             Arc::clone(&router),
             config.call_timeout(),
             tasks.clone(),
         );
         let presence = Arc::new(Presence::new(
             self.presence,
-            stores.clone(),
+            StoreParts { users: shown.users.clone(), ..stores.clone() },
             Arc::clone(&router),
             Arc::clone(&config),
         ));
@@ -146,6 +171,8 @@ impl ChatBuilder {
             readiness: Readiness::new(stores.probe.clone()),
             config,
             stores,
+            shown,
+            cache,
             router,
             appender,
             presence,
@@ -155,4 +182,22 @@ impl ChatBuilder {
         };
         Chat { engine: Arc::new(engine) }
     }
+}
+
+/// A cache over a store, which it begins to warm.
+fn cached(
+    stores: &StoreParts,
+    config: CacheConfig,
+    patience: Duration,
+    tasks: &Tasks,
+) -> Arc<CachedStore> {
+    let cache = Arc::new(CachedStore::new(Arc::new(stores.clone()), config));
+    let warming = Arc::clone(&cache);
+    tasks.spawn_idle("cache.warm", async move {
+        match within(patience, warming.warm()).await {
+            Ok(conversations) => tracing::debug!(conversations, "the cache is warm"),
+            Err(error) => tracing::debug!(error = %causes(&error), "the cache is not warmed"),
+        }
+    });
+    cache
 }

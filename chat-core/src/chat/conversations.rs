@@ -32,7 +32,8 @@ impl Chat {
         let stores = &self.engine.stores;
         let known = self.within(stores.conversations.direct(&actor.user_id, &peer.id)).await?;
         if let Some(known) = known {
-            return self.conversation(actor, known.id).await;
+            // Nobody leaves a direct conversation, so the right to see it is decided.
+            return self.summary(actor, known.id).await;
         }
         self.count_opening(actor).await?;
         let direct = NewDirect {
@@ -41,7 +42,7 @@ impl Chat {
             peer: peer.id.clone(),
             created_at: Timestamp::now(),
         };
-        let opened = self.within(stores.conversations.open_direct(direct)).await?;
+        let opened = self.within(self.engine.shown.conversations.open_direct(direct)).await?;
         if opened.created {
             let router = &self.engine.router;
             router.appear(&actor.user_id, opened.conversation.id, 1);
@@ -65,6 +66,16 @@ impl Chat {
         found.ok_or(ChatError::NotFound)
     }
 
+    /// One conversation that the actor is known to be a member of.
+    async fn summary(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+    ) -> Result<ConversationSummary, ChatError> {
+        let found = self.within(self.engine.shown.inbox.summary(&actor.user_id, id)).await?;
+        found.ok_or(ChatError::NotFound)
+    }
+
     /// The actor's conversations, the most recently active first.
     ///
     /// # Errors
@@ -78,7 +89,7 @@ impl Chat {
     ) -> Result<Page<ConversationSummary>, ChatError> {
         let limit = self.page_size(limit)?;
         let after = cursor.map(Cursor::decode).transpose()?;
-        let inbox = &self.engine.stores.inbox;
+        let inbox = &self.engine.shown.inbox;
         let found = self.within(inbox.summaries(&actor.user_id, after, limit + 1)).await?;
         Ok(inbox_page(found, limit))
     }
@@ -99,7 +110,7 @@ impl Chat {
         let limit = self.page_size(limit)?;
         let after: Option<UserId> = cursor.map(Cursor::decode).transpose()?;
         self.authorise(Action::View, actor, id).await?;
-        let members = &self.engine.stores.members;
+        let members = &self.engine.shown.members;
         let found = self.within(members.members(id, after.as_ref(), limit + 1)).await?;
         Ok(Page::from_overfull(found, limit, |profile| profile.member.user_id.clone()))
     }
@@ -110,7 +121,7 @@ impl Chat {
     ///
     /// A failure of the store.
     pub async fn unread(&self, actor: &Actor) -> Result<UnreadTotal, ChatError> {
-        self.within(self.engine.stores.inbox.unread_total(&actor.user_id)).await
+        self.within(self.engine.shown.inbox.unread_total(&actor.user_id)).await
     }
 }
 

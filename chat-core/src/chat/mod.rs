@@ -31,6 +31,7 @@ pub use receipts::Receipt;
 use crate::access::{self, Action, Decision};
 use crate::appender::Appender;
 use crate::broker::Subject;
+use crate::cache::{CacheStats, CachedStore};
 use crate::config::ChatConfig;
 use crate::error::ChatError;
 use crate::hub::{Delivery, Item};
@@ -56,7 +57,11 @@ pub struct Chat {
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) config: Arc<ChatConfig>,
+    /// The store itself: for what decides.
     pub(crate) stores: StoreParts,
+    /// The cache over it, if there is one: for what is only shown, and for every write.
+    pub(crate) shown: StoreParts,
+    cache: Option<Arc<CachedStore>>,
     pub(crate) router: Arc<Router>,
     pub(crate) appender: Arc<Appender>,
     pub(crate) presence: Arc<Presence>,
@@ -87,6 +92,19 @@ impl Chat {
     #[must_use]
     pub fn config(&self) -> &ChatConfig {
         &self.engine.config
+    }
+
+    /// How often the [cache](crate::cache) could answer by itself; none without a cache.
+    #[must_use]
+    pub fn cache_stats(&self) -> Option<CacheStats> {
+        self.engine.cache.as_ref().map(|cache| cache.stats())
+    }
+
+    /// What this engine's lists are read from, for tests of how old that may be.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn shown_store(&self) -> StoreParts {
+        self.engine.shown.clone()
     }
 
     /// Whether the engine takes new sessions.

@@ -47,7 +47,7 @@ impl Chat {
         &self,
         conversation: ConversationId,
     ) -> Result<Option<[UserId; 2]>, ChatError> {
-        let stores = &self.engine.stores;
+        let stores = &self.engine.shown;
         let found = self.within(stores.conversations.conversation(conversation)).await?;
         if found.is_none_or(|found| found.kind != ConversationKind::Direct) {
             return Ok(None);

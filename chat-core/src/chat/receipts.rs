@@ -66,15 +66,14 @@ impl Chat {
         kind: CursorKind,
         seq: Option<u64>,
     ) -> Result<CursorAdvance, ChatError> {
-        let moving = self.engine.stores.cursors.advance(id, &actor.user_id, kind, seq);
+        let moving = self.engine.shown.cursors.advance(id, &actor.user_id, kind, seq);
         self.within(moving).await?.ok_or(ChatError::NotFound)
     }
 
     /// Tells the other members, where they are few enough to be told one by one.
     async fn tell_receipt(&self, actor: &Actor, id: ConversationId, event: SignalEvent) {
         let most = self.engine.config.limits.receipt_members;
-        // Read rather than remembered: a receipt is seldom, and its members change.
-        match self.within(self.engine.stores.conversations.conversation(id)).await {
+        match self.within(self.engine.shown.conversations.conversation(id)).await {
             Ok(Some(found)) if found.member_count <= most as u64 => {
                 self.engine.router.signal(id, &actor.user_id, &event);
             }
@@ -92,7 +91,9 @@ impl Chat {
         conversation_id: ConversationId,
         now: CursorAdvance,
     ) {
-        match self.unread(actor).await {
+        // From the store itself: what was just written, no cache can have.
+        let reading = self.engine.stores.inbox.unread_total(&actor.user_id);
+        match self.within(reading).await {
             Ok(total) => {
                 let event = SignalEvent::UnreadChanged {
                     conversation_id,

@@ -38,7 +38,7 @@ impl Chat {
             owner: actor.user_id.clone(),
             created_at: Timestamp::now(),
         };
-        let made = self.within(self.engine.stores.conversations.create_room(room)).await?;
+        let made = self.within(self.engine.shown.conversations.create_room(room)).await?;
         self.engine.router.appear(&actor.user_id, made.id, 1);
         self.conversation(actor, made.id).await
     }
@@ -92,7 +92,7 @@ impl Chat {
         actor: &Actor,
         id: ConversationId,
     ) -> Result<JoinOutcome, ChatError> {
-        let members = &self.engine.stores.members;
+        let members = &self.engine.shown.members;
         let most = self.engine.config.limits.memberships_per_user;
         let joining = members.join(id, &actor.user_id, Timestamp::now(), most);
         let outcome = self.within(joining).await?;
@@ -103,7 +103,7 @@ impl Chat {
     }
 
     async fn leave_as_member(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
-        let leaving = self.engine.stores.members.leave(id, &actor.user_id);
+        let leaving = self.engine.shown.members.leave(id, &actor.user_id);
         match self.within(leaving).await? {
             LeaveOutcome::Left(member) => {
                 let change = ChangeEvent::MemberLeft {
@@ -160,7 +160,8 @@ impl Chat {
             owner: actor.user_id.clone(),
             created_at: Timestamp::now(),
         };
-        let opened = self.within(conversations.find_or_create_room(room)).await?;
+        let making = self.engine.shown.conversations.find_or_create_room(room);
+        let opened = self.within(making).await?;
         if opened.created {
             self.engine.router.appear(&actor.user_id, opened.conversation.id, 1);
         }

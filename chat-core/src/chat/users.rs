@@ -20,7 +20,7 @@ impl Chat {
     ///
     /// A failure of the store.
     pub async fn admit(&self, claims: &UserClaims) -> Result<User, ChatError> {
-        let users = &self.engine.stores.users;
+        let users = &self.engine.shown.users;
         if let Some(user) = self.within(users.user(&claims.id)).await? {
             return Ok(user);
         }
@@ -52,7 +52,7 @@ impl Chat {
     ///
     /// [`ChatError::NotFound`], or a failure of the store.
     pub async fn user(&self, id: &UserId) -> Result<User, ChatError> {
-        let found = self.within(self.engine.stores.users.user(id)).await?;
+        let found = self.within(self.engine.shown.users.user(id)).await?;
         found.map(|user| self.as_shown_to_anybody(user)).ok_or(ChatError::NotFound)
     }
 
@@ -71,7 +71,7 @@ impl Chat {
     pub async fn user_by_name(&self, name: &str) -> Result<User, ChatError> {
         if let Ok(username) = Username::parse(name) {
             let key = username.key();
-            let found = self.within(self.engine.stores.users.user_by_name(&key)).await?;
+            let found = self.within(self.engine.shown.users.user_by_name(&key)).await?;
             if let Some(user) = found {
                 return Ok(self.as_shown_to_anybody(user));
             }

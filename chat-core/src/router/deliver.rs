@@ -75,6 +75,7 @@ impl Router {
         while lane.next_gap() == Some(since) {
             let reading = self.messages.changes(lane.conversation, since, REFILL);
             let changes = within(self.config.call_timeout(), reading).await?;
+            changes.events.iter().for_each(|event| self.news.change(event));
             let through = changes.through;
             let passed = lane.refill(changes.events, through);
             tracing::debug!(conversation = %lane.conversation, since, through, "filled a gap");

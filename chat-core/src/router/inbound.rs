@@ -49,23 +49,31 @@ impl Router {
         };
         let origin = envelope.origin;
         match (envelope.notice, subject) {
-            (Notice::Change(event), _) => self.enter(Change { event, origin }),
+            (Notice::Change(event), _) => {
+                self.news.change(&event);
+                self.enter(Change { event, origin });
+            }
             (Notice::Signal { conversation, about, event }, _) => {
+                self.news.signal(&about, &event);
                 self.show(conversation, &about, &event);
             }
             (Notice::ToUser(event), Subject::User(user)) => {
+                self.news.signal(&user, &event);
                 self.show_user(&user, &event, origin.as_ref());
             }
             (Notice::Appeared { conversation, joined }, Subject::User(user)) => {
+                self.news.joined(&user, conversation);
                 self.appear_here(&user, conversation, joined);
             }
             (Notice::LoginsEnded(logins), Subject::User(user)) => {
                 self.end_logins_here(&user, &logins);
             }
             (Notice::Presence { entry, audience }, _) => {
+                self.news.presence(&entry);
                 self.show_presence(entry, audience.as_deref());
             }
             (Notice::PresenceIn { entry, conversations }, _) => {
+                self.news.presence(&entry);
                 self.show_presence_in(entry, &conversations);
             }
             (notice, subject) => {
@@ -176,6 +184,7 @@ impl Router {
         }
         self.end_subscriptions(gone).await?;
         for ((user, conversation), joined) in in_force {
+            self.news.joined(user, conversation);
             self.appear_here(user, conversation, joined);
         }
         Ok(())

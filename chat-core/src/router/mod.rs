@@ -25,6 +25,7 @@ use outbound::Outbound;
 
 use crate::ChatConfig;
 use crate::broker::{Broker, Subject};
+use crate::cache::News;
 use crate::ended::EndedLogins;
 use crate::error::ChatError;
 use crate::hub::{Delivery, Hub, Item, Origin};
@@ -56,6 +57,8 @@ pub(crate) struct Router {
     pub(crate) ended_logins: EndedLogins,
     messages: Arc<dyn MessageStore>,
     members: Arc<dyn MemberStore>,
+    /// What is heard here before any device is told.
+    pub(crate) news: News,
     tasks: Tasks,
     config: Arc<ChatConfig>,
 }
@@ -64,6 +67,7 @@ impl Router {
     pub(crate) fn new(
         messages: Arc<dyn MessageStore>,
         members: Arc<dyn MemberStore>,
+        news: News,
         broker: Option<Arc<dyn Broker>>,
         tasks: Tasks,
         config: Arc<ChatConfig>,
@@ -79,6 +83,7 @@ impl Router {
             ended_logins: EndedLogins::default(),
             messages,
             members,
+            news,
             tasks,
             config,
         })
@@ -121,9 +126,11 @@ impl Router {
 
     /// Hears that a conversation has come this far.
     pub(crate) fn hear_of(self: &Arc<Self>, conversation: ConversationId, change_seq: u64) {
-        if let Some(lane) = self.lane(conversation)
-            && lane.hear_of(change_seq)
-        {
+        let Some(lane) = self.lane(conversation) else { return };
+        if lane.passed().is_none_or(|passed| passed < change_seq) {
+            self.news.advance(conversation);
+        }
+        if lane.hear_of(change_seq) {
             self.run(lane);
         }
     }

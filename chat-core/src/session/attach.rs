@@ -129,6 +129,7 @@ async fn subscribe(
     let told = router.hub.subscriptions(user);
     let reading = engine.stores.inbox.overview(user, READY_CONVERSATIONS + 1);
     let Overview { standings, summaries } = chat.within(reading).await?;
+    router.news.told(user);
     let (memberships, heads): (Vec<_>, Vec<_>) =
         standings.into_iter().map(|standing| (standing.membership, standing.head)).unzip();
     router.open_at(unopened, &heads).await?;

@@ -172,6 +172,7 @@ impl Replay {
                     changes.complete |= changes.through >= until;
                     changes.through = changes.through.min(until);
                 }
+                chat.engine.router.news.replayed(&user.id, &changes.events);
                 floors.replace(part.conversation, changes.through);
                 part.since = changes.through;
                 if changes.complete || changes.events.iter().any(|event| is_leaving(event, user)) {

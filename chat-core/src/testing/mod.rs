@@ -4,6 +4,7 @@
 //!   that tests any store.
 //! * [`FaultyBroker`]: a broker that loses, repeats and reorders on purpose.
 //! * [`FaultyStore`]: a store that is away, hangs, is full or loses its answers when it is told to.
+//! * [`WatchedStore`]: a store whose every call can be counted, held up or refused.
 //! * [`broker_conformance!`]: one line that tests any broker.
 //! * Mocks of every trait, made by `mockall`, beside the traits: such as
 //!   [`MockUserStore`](crate::store::MockUserStore) and [`MockBroker`](crate::broker::MockBroker).
@@ -14,9 +15,11 @@ pub mod broker;
 mod faulty_broker;
 mod faulty_store;
 pub mod store;
+mod watched_store;
 
 pub use store::{account_conformance, presence_conformance, store_conformance};
 
 pub use broker::broker_conformance;
 pub use faulty_broker::{Faults, FaultyBroker, FaultyBrokerNode};
 pub use faulty_store::{FaultyAccounts, FaultyStore, StoreFault};
+pub use watched_store::{Call, Watch, WatchedStore};
