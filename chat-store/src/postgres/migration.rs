@@ -145,8 +145,11 @@ struct Applied {
 
 /// What was applied, the first first.
 async fn applied(session: &mut Session) -> Result<Vec<Applied>, Failure> {
-    let table = session.one(sql("SELECT to_regclass('chat_migration')::text AS name")).await?;
-    if table.is_null("name")? {
+    // Asked of the catalogue itself. A function such as to_regclass may answer from what it knew
+    // when the transaction began, before it waited for another that was making the table.
+    let table = "SELECT 1 FROM pg_catalog.pg_class
+                 WHERE relname = 'chat_migration' AND pg_catalog.pg_table_is_visible(oid)";
+    if session.row(sql(table)).await?.is_none() {
         return Ok(Vec::new());
     }
     let select = "SELECT version, checksum FROM chat_migration ORDER BY version";

@@ -41,12 +41,12 @@ impl Session {
     }
 
     pub(super) async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>, Failure> {
-        let query = statement.query(self.keeps_statements);
+        let query = statement.query(self.keeps_statements)?;
         Ok(query.fetch_all(self.connection()?).await?)
     }
 
     pub(super) async fn row(&mut self, statement: Statement) -> Result<Option<PgRow>, Failure> {
-        let query = statement.query(self.keeps_statements);
+        let query = statement.query(self.keeps_statements)?;
         Ok(query.fetch_optional(self.connection()?).await?)
     }
 
@@ -57,7 +57,7 @@ impl Session {
 
     /// Returns how many rows were changed.
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, Failure> {
-        let query = statement.query(self.keeps_statements);
+        let query = statement.query(self.keeps_statements)?;
         Ok(query.execute(self.connection()?).await?.rows_affected())
     }
 

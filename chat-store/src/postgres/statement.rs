@@ -41,7 +41,8 @@ impl Statement {
 
     /// The statement as the driver has it. Unless it is `kept`, it is prepared without a name and
     /// forgotten, since the next one may meet another connection of the server.
-    pub(super) fn query(self, kept: bool) -> Query<'static, Postgres, PgArguments> {
-        sqlx::query_with_result(self.sql, self.arguments.map_err(Into::into)).persistent(kept)
+    pub(super) fn query(self, kept: bool) -> sqlx::Result<Query<'static, Postgres, PgArguments>> {
+        let arguments = self.arguments.map_err(|error| sqlx::Error::Encode(error.into()))?;
+        Ok(sqlx::query_with(self.sql, arguments).persistent(kept))
     }
 }
