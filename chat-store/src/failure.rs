@@ -1,3 +1,5 @@
+use std::error::Error;
+
 use chat_core::store::StoreError;
 use sqlx::postgres::PgDatabaseError;
 
@@ -35,6 +37,14 @@ pub(crate) enum Remedy {
 }
 
 impl Failure {
+    /// What an operator is told of it.
+    pub(crate) fn into_cause(self) -> Box<dyn Error + Send + Sync> {
+        match self {
+            Self::Sql(error) => cause(error),
+            other => other.into(),
+        }
+    }
+
     fn remedy(&self) -> Remedy {
         match self {
             Self::Sql(sqlx::Error::Database(error)) => {
@@ -56,13 +66,29 @@ impl Failure {
     }
 }
 
+/// What the driver was told, without its frame, which says the same as what it frames.
+pub(crate) fn cause(error: sqlx::Error) -> Box<dyn Error + Send + Sync> {
+    match error {
+        sqlx::Error::Io(error) => error.into(),
+        // A frame may hold another one.
+        sqlx::Error::Configuration(error) | sqlx::Error::Tls(error) => {
+            error.downcast().map_or_else(|error| error, |error| cause(*error))
+        }
+        sqlx::Error::Database(error) => match error.code() {
+            Some(code) => format!("{} ({code})", error.message()).into(),
+            None => error.message().into(),
+        },
+        other => other.into(),
+    }
+}
+
 /// Sorts failures by what the caller can do.
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure.remedy() {
-            Remedy::Wait => Self::unavailable(failure),
-            Remedy::MakeRoom => Self::Full(failure.into()),
-            Remedy::Repair => Self::failed(failure),
+            Remedy::Wait => Self::unavailable(failure.into_cause()),
+            Remedy::MakeRoom => Self::Full(failure.into_cause()),
+            Remedy::Repair => Self::failed(failure.into_cause()),
         }
     }
 }

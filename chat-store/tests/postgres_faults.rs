@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chat_core::proto::{ConversationId, Message, UserId};
+use chat_core::proto::{ConversationId, Message, RoomName, UserId};
 use chat_core::store::{
     AppendOutcome, ConversationStore, CursorKind, CursorStore, InboxStore, MemberStore,
     MessageStore, ProbeStore, StoreError, UserStore,
 };
 use chat_store::{PostgresConfig, PostgresStore};
 use chat_test_servers::Postgres;
+use jiff::Timestamp;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::timeout;
@@ -353,4 +354,78 @@ async fn a_host_shares_its_pool_and_its_database() {
                   WHERE schemaname = 'public' AND tablename NOT LIKE 'chat!_%' ESCAPE '!'";
     let foreign: i64 = sqlx::query_scalar(tables).fetch_one(&pool).await.unwrap();
     assert_eq!(foreign, 1, "every table of chat says so in its name");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_host_sets_for_its_own_transactions_changes_nothing() {
+    let database = databases::database();
+    Postgres::shared()
+        .execute(
+            "postgres",
+            &format!(
+                "ALTER DATABASE {} SET default_transaction_isolation = 'repeatable read'",
+                database.name
+            ),
+        )
+        .unwrap();
+    let stores = [
+        migrated(&database.url, few_connections()).await,
+        migrated(&database.url, few_connections()).await,
+    ];
+    let ada = user(&stores[0], "ada").await;
+    let bob = user(&stores[0], "bob").await;
+    let joined: Vec<_> = async {
+        let mut rooms = Vec::new();
+        for _ in 0..8 {
+            rooms.push(stores[0].create_room(new_room(&ada)).await.unwrap().id);
+        }
+        rooms
+    }
+    .await;
+    for round in 0..8 {
+        let find = (0..8).map(|n| {
+            let mut room = new_room(&ada);
+            room.name = RoomName::parse(&format!("room {round}")).unwrap();
+            let store = stores[n % 2].clone();
+            tokio::spawn(async move { store.find_or_create_room(room).await.unwrap().created })
+        });
+        let mut created = 0;
+        for made in find.collect::<Vec<_>>() {
+            created += usize::from(made.await.unwrap());
+        }
+        assert_eq!(created, 1, "a name is made once");
+    }
+    let joins = joined.iter().enumerate().map(|(n, room)| {
+        let (store, room, bob) = (stores[n % 2].clone(), *room, bob.clone());
+        tokio::spawn(async move { store.join(room, &bob, Timestamp::now(), 3).await.unwrap() })
+    });
+    for join in joins.collect::<Vec<_>>() {
+        join.await.unwrap();
+    }
+    assert_eq!(stores[0].chosen(&bob).await.unwrap(), 3, "the limit holds however many join");
+}
+
+#[tokio::test]
+async fn what_no_standby_has_yet_is_not_acknowledged() {
+    let server = Postgres::builder().setting("fsync", "off").start().unwrap();
+    let database = server.create_database().unwrap();
+    let store = migrated(&database.url, impatient()).await;
+    let (room, ada) = room(&store).await;
+    let standbys = |names: &str| {
+        let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
+        server.execute("postgres", &set).unwrap();
+        server.execute("postgres", "SELECT pg_reload_conf()").unwrap();
+        let give_up = Instant::now() + BOUND;
+        while server.execute("postgres", "SHOW synchronous_standby_names").unwrap() != names {
+            assert!(Instant::now() < give_up, "the server does not take the setting");
+        }
+    };
+    standbys("nobody");
+    let draft = draft(room, &ada);
+    let sent = timeout(BOUND, store.append(vec![draft.clone()])).await.unwrap();
+    assert!(matches!(sent, Err(StoreError::Unavailable(_))), "{sent:?}");
+    standbys("");
+    let again = timeout(BOUND, store.append(vec![draft])).await.unwrap().unwrap();
+    assert!(matches!(again[..], [AppendOutcome::Repeated(_)]), "{again:?}");
+    assert_eq!(checked_history(&store, room).await.len(), 1);
 }

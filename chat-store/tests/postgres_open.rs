@@ -42,7 +42,8 @@ fn told(error: &OpenError) -> String {
 async fn what_cannot_be_opened_is_told_for_what_it_is() {
     let server = Postgres::builder().setting("fsync", "off").password("s3cret").start().unwrap();
     let right = server.url("postgres");
-    PostgresStore::open_with(&right, few_connections()).await.unwrap();
+    let store = PostgresStore::open_with(&right, few_connections()).await.unwrap();
+    assert!(!format!("{store:?}").contains("s3cret"), "{store:?}");
 
     let mut errors = Vec::new();
     let wrong = refusal(&right.replace("s3cret", "hunter2")).await;
@@ -84,6 +85,10 @@ async fn what_cannot_be_opened_is_told_for_what_it_is() {
     for error in &errors {
         let told = told(error);
         assert!(!told.contains("s3cret") && !told.contains("hunter2"), "{told}");
+        if let Some(cause) = error.source() {
+            assert!(cause.source().is_none(), "each cause is told once: {told}");
+            assert!(!cause.to_string().contains("at line"), "of the server's source: {told}");
+        }
     }
 }
 

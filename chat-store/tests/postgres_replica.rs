@@ -110,3 +110,25 @@ async fn a_replica_may_lag_or_be_gone() {
     };
     timeout(BOUND, asked).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_freezes_while_it_is_asked_keeps_nobody_waiting() {
+    let primary = Postgres::start().unwrap();
+    let database = primary.create_database().unwrap();
+    databases::migrated(&database.url, few_connections()).await;
+    let replica = primary.start_replica().unwrap();
+    let replica_url = Some(replica.url(&database.name));
+    let config = PostgresConfig { replica_url, ..few_connections() };
+    // As long as a breaker gives a call.
+    let limit = config.acquire_timeout;
+    let store = databases::migrated(&database.url, config).await;
+    let (room, ada) = room(&store).await;
+    send(&store, room, &ada).await;
+
+    // Its connection was in use a moment ago, and so is not tested.
+    assert_eq!(store.messages(room, 1..=1).await.unwrap().len(), 1);
+    replica.pause().unwrap();
+    let asked = timeout(limit, store.messages(room, 1..=1)).await;
+    replica.resume().unwrap();
+    assert_eq!(asked.expect("the primary is asked in time").unwrap().len(), 1);
+}

@@ -1,7 +1,8 @@
+use std::fmt;
 use std::time::Duration;
 
 /// How a [`PostgresStore`](crate::PostgresStore) uses its server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PostgresConfig {
     /// The most connections that are open at once: 16. Messages are stored by one of them at a
     /// time; the others serve reads, cursors and joins. All nodes together must stay below the
@@ -47,5 +48,34 @@ impl Default for PostgresConfig {
             replica_url: None,
             transaction_pooler: false,
         }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for PostgresConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresConfig")
+            .field("max_connections", &self.max_connections)
+            .field("min_connections", &self.min_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("idle_in_transaction_timeout", &self.idle_in_transaction_timeout)
+            .field("max_lifetime", &self.max_lifetime)
+            .field("replica", &self.replica_url.is_some())
+            .field("transaction_pooler", &self.transaction_pooler)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let replica_url = Some("postgres://chat:s3cret@db/chat".to_owned());
+        let config = PostgresConfig { replica_url, ..PostgresConfig::default() };
+        assert!(!format!("{config:?} {config:#?}").contains("s3cret"), "{config:?}");
     }
 }

@@ -63,7 +63,7 @@ impl PostgresStore {
                 Err(failure) if failure.waited_for_lock() && attempt < ATTEMPTS => {
                     tracing::info!(attempt, "a migration waits until a table is free");
                 }
-                Err(failure) => return Err(OpenError::Migration(failure.into())),
+                Err(failure) => return Err(OpenError::Migration(failure.into_cause())),
             }
             attempt += 1;
             sleep(PAUSE).await;
@@ -91,7 +91,7 @@ async fn last_applied(server: &Server) -> Result<i64, OpenError> {
     let work = server.write(Repeat::Harmless, |session| {
         Box::pin(async move { Ok(applied(session).await?.last().map_or(0, |last| last.version)) })
     });
-    work.await.map_err(|failure| OpenError::Unreadable(failure.into()))
+    work.await.map_err(|failure| OpenError::Unreadable(failure.into_cause()))
 }
 
 async fn migrate(session: &mut Session) -> Result<Result<(), OpenError>, Failure> {

@@ -12,6 +12,7 @@ use super::replica::Replica;
 use super::server::{Losses, Server, timeouts};
 use super::{CLOSE_TIMEOUT, PostgresConfig, PostgresStore};
 use crate::OpenError;
+use crate::failure::cause;
 
 /// A connection that was in use so lately is taken to be well.
 const FRESH: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ impl PostgresStore {
                 acquire_timeout: config.acquire_timeout.min(REPLICA_TIMEOUT),
                 ..config.clone()
             };
-            Replica::new(server(options, &reading))
+            Replica::new(server(options, &reading), config.acquire_timeout)
         });
         let primary = server(options, &config);
         refuse_newer(&primary).await?;
@@ -95,7 +96,7 @@ fn options(url: &str, config: &PostgresConfig) -> Result<PgConnectOptions, OpenE
     if !scheme {
         return Err(OpenError::Url("it does not begin with postgres://".into()));
     }
-    let options = PgConnectOptions::from_str(url).map_err(|error| OpenError::Url(error.into()))?;
+    let options = PgConnectOptions::from_str(url).map_err(|error| OpenError::Url(cause(error)))?;
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name(APPLICATION),
@@ -148,27 +149,27 @@ fn open_error(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
     };
     let code = state(&error).map(str::to_owned);
     match (&error, code.as_deref()) {
-        (sqlx::Error::Tls(_), _) => OpenError::Tls { server, source: error.into() },
+        (sqlx::Error::Tls(_), _) => OpenError::Tls { server, source: cause(error) },
         // So the driver tells of a handshake that fails, and of a certificate that is not there.
         (sqlx::Error::Io(io), _)
             if matches!(io.kind(), io::ErrorKind::InvalidData)
                 || io.kind() == io::ErrorKind::NotFound && options.get_socket().is_none() =>
         {
-            OpenError::Tls { server, source: error.into() }
+            OpenError::Tls { server, source: cause(error) }
         }
-        (sqlx::Error::Io(_), _) => OpenError::Unreachable { server, source: error.into() },
+        (sqlx::Error::Io(_), _) => OpenError::Unreachable { server, source: cause(error) },
         (_, Some("28P01" | "28000")) => {
             let user = options.get_username().to_owned();
-            OpenError::AccessDenied { server, user, source: error.into() }
+            OpenError::AccessDenied { server, user, source: cause(error) }
         }
         (_, Some("3D000")) => {
             let database = options.get_database().unwrap_or(options.get_username()).to_owned();
-            OpenError::NoSuchDatabase { server, database, source: error.into() }
+            OpenError::NoSuchDatabase { server, database, source: cause(error) }
         }
         // Postgres understands all that is sent when connecting.
         (_, Some("08P01")) if error.to_string().contains("startup parameter") => {
-            OpenError::Pooler { server, source: error.into() }
+            OpenError::Pooler { server, source: cause(error) }
         }
-        _ => OpenError::Unreadable(error.into()),
+        _ => OpenError::Unreadable(cause(error)),
     }
 }

@@ -77,7 +77,7 @@ impl Server {
     pub(super) fn for_migration(&self) -> Self {
         let use_of = Use {
             begin: AssertSqlSafe(format!(
-                "BEGIN; SELECT {DURABLE}, set_config('lock_timeout', '{}', true),
+                "{BEGIN}; SELECT {DURABLE}, set_config('lock_timeout', '{}', true),
                    set_config('statement_timeout', '{}', true)",
                 migration::LOCK_TIMEOUT.as_millis(),
                 migration::TIME_LIMIT.as_millis(),
@@ -131,12 +131,14 @@ impl Server {
         }
     }
 
-    /// The rows that a statement finds. It is asked again when the connection breaks.
+    /// The rows that a statement finds. It is asked again when the connection breaks, or when it was
+    /// in another's way.
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<PgRow>, Failure> {
         let mut retry = Retry::within(self.use_of.retry_for);
         loop {
             match self.rows_once(statement.clone()).await {
-                Err(failure) if failure.is_loss() && retry.again().await => {}
+                Err(failure)
+                    if (failure.is_loss() || failure.is_conflict()) && retry.again().await => {}
                 outcome => return outcome,
             }
         }
@@ -253,6 +255,10 @@ impl Losses {
     }
 }
 
+/// What was read after waiting for a lock must be what is there by then, and that only this level
+/// does; the database or the role may have another one as its default.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// A commit must be durable: where the database or the role says otherwise it is set right, and left
 /// alone where it is stronger.
 const DURABLE: &str = "set_config('synchronous_commit',
@@ -261,7 +267,7 @@ const DURABLE: &str = "set_config('synchronous_commit',
 
 /// Begins a transaction and sets, in the same exchange, what it needs.
 fn begin(config: &PostgresConfig, prepared: bool) -> String {
-    let mut begin = format!("BEGIN; SELECT {DURABLE}");
+    let mut begin = format!("{BEGIN}; SELECT {DURABLE}");
     if !prepared {
         for (name, time) in timeouts(config) {
             begin.push_str(&format!(", set_config('{name}', '{}', true)", time.as_millis()));

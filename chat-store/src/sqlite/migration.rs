@@ -2,7 +2,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
-use crate::failure::Failure;
+use crate::failure::{Failure, cause};
 use crate::migration::Migrations;
 use crate::{OpenError, PendingMigration};
 
@@ -36,7 +36,7 @@ impl SqliteStore {
                 Ok(Ok(()))
             })
         });
-        outcome.await.map_err(|failure| OpenError::Migration(failure.into()))?
+        outcome.await.map_err(|failure| OpenError::Migration(failure.into_cause()))?
     }
 
     /// What [`migrate`](Self::migrate) would do, the first first.
@@ -45,7 +45,7 @@ impl SqliteStore {
     ///
     /// [`OpenError::NewerSchema`] when the database has been used by a later version.
     pub async fn pending_migrations(&self) -> Result<Vec<PendingMigration>, OpenError> {
-        let unreadable = |error: Failure| OpenError::Unreadable(error.into());
+        let unreadable = |error: Failure| OpenError::Unreadable(error.into_cause());
         let mut reader = self.reader().await.map_err(unreadable)?;
         let applied = applied(&mut reader).await.map_err(|error| unreadable(error.into()))?;
         MIGRATIONS.refuse_newer(applied)?;
@@ -55,7 +55,7 @@ impl SqliteStore {
 
 /// Refuses a database that a later version has been at work on.
 pub(super) async fn refuse_newer(connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    let found = applied(connection).await.map_err(|error| OpenError::Unreadable(error.into()))?;
+    let found = applied(connection).await.map_err(|error| OpenError::Unreadable(cause(error)))?;
     MIGRATIONS.refuse_newer(found)
 }
 

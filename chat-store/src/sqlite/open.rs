@@ -13,6 +13,7 @@ use super::error::{BUSY, CANTOPEN, NOTADB, READONLY, primary_code};
 use super::migration::refuse_newer;
 use super::writer::Writer;
 use crate::OpenError;
+use crate::failure::cause;
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -110,7 +111,7 @@ fn open_error(path: PathBuf, error: sqlx::Error) -> OpenError {
         sqlx::Error::Database(database) => primary_code(database.as_ref()),
         _ => None,
     };
-    let source = Box::new(error);
+    let source = cause(error);
     match code {
         Some(CANTOPEN) => OpenError::CannotOpen { path, source },
         Some(READONLY) => OpenError::ReadOnly { path, source },
