@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,24 +44,25 @@ impl Database {
     ///
     /// [`DatabaseError`].
     pub async fn open(config: &Config) -> Result<Self, DatabaseError> {
-        Self::open_file_by(config, DatabaseFile::named_by).await
+        Self::open_file_by(config, DatabaseFile::named_by, DatabaseFile::in_folder).await
     }
 
-    /// The same while a server may be using a file, to look at it.
+    /// The same while a server may be using a file, to look at it. It is not made.
     ///
     /// # Errors
     ///
     /// [`DatabaseError`].
     pub async fn open_shared(config: &Config) -> Result<Self, DatabaseError> {
-        Self::open_file_by(config, |url| Ok(DatabaseFile::shared(url))).await
+        Self::open_file_by(config, DatabaseFile::shared, DatabaseFile::shared_in_folder).await
     }
 
     async fn open_file_by(
         config: &Config,
         file: impl FnOnce(&str) -> Result<DatabaseFile, DataError>,
+        own_file: impl FnOnce(&Path) -> Result<DatabaseFile, DataError>,
     ) -> Result<Self, DatabaseError> {
         let file = match &config.store.url {
-            None => DatabaseFile::in_folder(&config.data)?,
+            None => own_file(&config.data)?,
             Some(url) if url.kind() == DatabaseKind::Sqlite => file(url.expose())?,
             Some(url) => {
                 let postgres = postgres_config(&config.store);

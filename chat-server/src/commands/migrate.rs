@@ -39,7 +39,7 @@ impl Migrate {
             for migration in &pending {
                 println!("{} {}", migration.version, migration.description);
             }
-            return Err(format!("{place} has {} pending migrations", pending.len()).into());
+            return Err(format!("{place} lacks the migrations above").into());
         }
         println!("{place} is up to date");
         Ok(())

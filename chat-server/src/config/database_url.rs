@@ -72,6 +72,11 @@ impl fmt::Display for DatabaseUrl {
             Some((scheme, user, host))
         }) {
             Some((scheme, user, host)) => write!(f, "{scheme}://{user}:{REDACTED}@{host}")?,
+            // A password that was not escaped may hold a question mark, too. What follows it is not
+            // shown, whatever it is.
+            None if parameters.is_some_and(|rest| rest.contains('@')) && !ends_in_port(place) => {
+                return f.write_str(REDACTED);
+            }
             None => f.write_str(place)?,
         }
         for (n, parameter) in parameters.into_iter().flat_map(|all| all.split('&')).enumerate() {
@@ -83,6 +88,13 @@ impl fmt::Display for DatabaseUrl {
         }
         Ok(())
     }
+}
+
+/// Whether what seems to be host and port can be that, and not a name and half a password.
+fn ends_in_port(place: &str) -> bool {
+    let authority = place.split_once("://").map_or(place, |(_, rest)| rest);
+    let host = authority.split_once('/').map_or(authority, |(host, _)| host);
+    host.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 impl fmt::Debug for DatabaseUrl {
@@ -122,6 +134,11 @@ mod tests {
             (
                 "postgres://db/chat?user=chat&password=s3cret",
                 "postgres://db/chat?user=chat&password=[redacted]",
+            ),
+            ("postgres://chat:s3?cret@db/chat", "[redacted]"),
+            (
+                "postgres://db:5432/chat?user=a@b&password=s3cret",
+                "postgres://db:5432/chat?user=a@b&password=[redacted]",
             ),
             ("sqlite://data/chat.db", "sqlite://data/chat.db"),
         ] {

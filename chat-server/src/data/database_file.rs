@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use percent_encoding::percent_decode_str;
+
 use super::DataError;
 use super::lock::{ProcessLock, open_private};
 
@@ -39,9 +41,27 @@ impl DatabaseFile {
         Ok(Self { location: url.to_owned(), _lock: Some(lock) })
     }
 
-    /// The same, for whoever looks at it while a server may be using it.
-    pub(crate) fn shared(url: &str) -> Self {
-        Self { location: url.to_owned(), _lock: None }
+    /// The same, for whoever looks at it while a server may be using it. It is not made.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Io`] when there is none.
+    pub(crate) fn shared(url: &str) -> Result<Self, DataError> {
+        if let Some(path) = path_of(url) {
+            found(&path)?;
+        }
+        Ok(Self { location: url.to_owned(), _lock: None })
+    }
+
+    /// The one in a data folder, likewise.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Io`] when there is none.
+    pub(crate) fn shared_in_folder(folder: &Path) -> Result<Self, DataError> {
+        let path = folder.join("chat.db");
+        found(&path)?;
+        Ok(Self { location: path.to_string_lossy().into_owned(), _lock: None })
     }
 
     /// Where it is, as a store is told.
@@ -51,14 +71,20 @@ impl DatabaseFile {
     }
 }
 
-/// The file that a URL names; none for a database in memory, which the store refuses, and for a
-/// path with escapes, which is the store's to decode.
+fn found(path: &Path) -> Result<(), DataError> {
+    let missing = |source| DataError::Io { path: path.to_owned(), source };
+    std::fs::metadata(path).map(drop).map_err(missing)
+}
+
+/// The file that a URL names; none for a database in memory, and for escapes that are no text: the
+/// store refuses both.
 fn path_of(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("sqlite:")?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let path = rest.split_once('?').map_or(rest, |(path, _)| path);
-    let names_a_file = !path.is_empty() && !path.contains(':') && !path.contains('%');
-    names_a_file.then(|| Path::new(path).to_owned())
+    let path = percent_decode_str(path).decode_utf8().ok()?;
+    let names_a_file = !path.is_empty() && path != ":memory:";
+    names_a_file.then(|| Path::new(&*path).to_owned())
 }
 
 #[cfg(test)]
@@ -71,6 +97,9 @@ mod tests {
             ("sqlite://data/chat.db", Some("data/chat.db")),
             ("sqlite:///var/lib/chat.db?mode=rwc", Some("/var/lib/chat.db")),
             ("sqlite:chat.db", Some("chat.db")),
+            ("sqlite:///srv/a%20b.db", Some("/srv/a b.db")),
+            ("sqlite:///srv/12:30.db", Some("/srv/12:30.db")),
+            ("sqlite:///srv/%ff.db", None),
             ("sqlite::memory:", None),
             ("sqlite://", None),
         ] {
@@ -86,5 +115,15 @@ mod tests {
         assert!(matches!(DatabaseFile::named_by(&url), Err(DataError::InUse(_))));
         drop(first);
         assert_eq!(DatabaseFile::named_by(&url).unwrap().location(), url);
+    }
+
+    #[test]
+    fn who_only_looks_makes_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("a.db").display());
+        assert!(matches!(DatabaseFile::shared(&url), Err(DataError::Io { .. })));
+        let none = DatabaseFile::shared_in_folder(folder.path());
+        assert!(matches!(none, Err(DataError::Io { .. })));
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }
 }

@@ -42,7 +42,12 @@ fn the_commands_do_what_they_say() {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.success(), text(output.stdout), text(output.stderr))
     };
+    let (good, _, told) = run(&["migrate", "--check"]);
+    assert!(!good && told.contains("there is no data folder"), "{told}");
+    assert_eq!(data.path().read_dir().unwrap().count(), 0, "looking makes nothing");
     let (good, printed, _) = run(&["migrate"]);
+    assert!(good && printed.contains("up to date"), "{printed}");
+    let (good, printed, _) = run(&["migrate", "--check"]);
     assert!(good && printed.contains("up to date"), "{printed}");
     let (good, token, _) = run(&["token", "u-1", "--name", "Ada"]);
     assert!(good && token.trim().split('.').count() == 3, "{token}");
@@ -66,6 +71,8 @@ fn the_commands_do_what_they_say() {
 fn binary(data: &tempfile::TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.arg("--data").arg(data.path().join("chat")).args(arguments);
+    // Above all, no database of whoever runs the tests.
+    command.env_remove("DATABASE_URL");
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("CHAT_") {
             command.env_remove(variable);
