@@ -4,7 +4,7 @@ use chat_core::auth::{AccountError, Accounts, ClientDetails, Registration};
 use chat_core::proto::{
     ConversationTarget, CreateRoom, DisplayName, PeerTarget, RoomName, TextError, UserId, Username,
 };
-use chat_core::store::{AccountStore, StoreError};
+use chat_core::store::StoreError;
 use chat_core::{Actor, ChatError};
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -95,7 +95,7 @@ impl DemoLogin {
 
     async fn user(self, engine: &Engine) -> Result<Option<UserId>, DemoError> {
         let key = Username::parse(self.username)?.key();
-        let account = engine.store.account_by_name(&key).await?;
+        let account = engine.database.accounts().account_by_name(&key).await?;
         Ok(account.map(|account| account.user.id))
     }
 

@@ -6,13 +6,15 @@ use chat_auth::{
     PasswordAccounts, PasswordAccountsConfig, ThrottleConfig, WeakKey,
 };
 use chat_core::auth::{AnyOf, Authenticator};
+use chat_core::breaker::{Breaker, BreakerConfig};
+use chat_core::cache::CacheConfig;
 use chat_core::{Chat, ChatConfig};
-use chat_store::{OpenError, SqliteStore};
+use chat_store::OpenError;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::{DataError, DataFolder};
+use crate::{DataError, DataFolder, Database, DatabaseError};
 
 /// How long the engine may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,8 +32,8 @@ pub struct Engine {
     pub authenticator: Arc<dyn Authenticator>,
     /// Signs tokens for the asking, in development only.
     pub development_issuer: Option<Arc<JwtIssuer>>,
-    /// The store.
-    pub store: SqliteStore,
+    /// The database.
+    pub database: Database,
     /// Kept, so that no other process uses it.
     _folder: DataFolder,
 }
@@ -43,9 +45,9 @@ pub enum EngineError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The database cannot be opened or migrated.
+    /// The database cannot be used.
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Database(#[from] DatabaseError),
     /// The secret cannot be used.
     #[error("the signing secret is refused")]
     Secret(#[from] WeakKey),
@@ -55,6 +57,12 @@ pub enum EngineError {
     /// The rules for accounts cannot be used.
     #[error("the configuration of accounts is refused")]
     Accounts(#[from] InvalidAccountsConfig),
+}
+
+impl From<OpenError> for EngineError {
+    fn from(error: OpenError) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 impl Engine {
@@ -70,13 +78,11 @@ impl Engine {
             Some(key) => key,
             None => own_key(&folder)?,
         };
-        let store = SqliteStore::open(&folder.database_location()).await?;
-        store.migrate().await?;
-        let accounts = PasswordAccounts::new(
-            Arc::new(store.clone()),
-            Arc::new(store.clone()),
-            &accounts_config(config),
-        )?;
+        let database = Database::open(config).await?;
+        database.migrate().await?;
+        let breaker = Breaker::new(breaker_config(config));
+        let kept = Arc::new(breaker.guard_accounts(database.accounts(), database.logins()));
+        let accounts = PasswordAccounts::new(kept.clone(), kept, &accounts_config(config))?;
         let accounts = Arc::new(accounts);
         let jwt = JwtAuthenticator::hs256(
             &key,
@@ -94,13 +100,19 @@ impl Engine {
             authenticators.push(Arc::new(jwt));
             development_issuer = Some(Arc::new(JwtIssuer::hs256(&key, None, None)));
         }
-        let chat = Chat::builder(Arc::new(store.clone())).config(chat_config(config)).build();
+        let builder =
+            Chat::builder(Arc::new(breaker.guard(database.store()))).config(chat_config(config));
+        let builder = match cache_config(config) {
+            Some(cache) => builder.cache(cache),
+            None => builder.uncached(),
+        };
+        let chat = builder.build();
         Ok(Self {
             chat,
             accounts,
             authenticator: Arc::new(AnyOf::new(authenticators)),
             development_issuer,
-            store,
+            database,
             _folder: folder,
         })
     }
@@ -111,7 +123,7 @@ impl Engine {
     pub async fn close(self) {
         let closing = async {
             self.chat.shutdown().await;
-            self.store.close().await;
+            self.database.close().await;
         };
         close_in_time(closing).await;
     }
@@ -150,9 +162,27 @@ pub(crate) fn chat_config(config: &Config) -> ChatConfig {
         create_rooms_on_join: config.rooms.create_on_join,
         presence_grace_ms: config.presence.grace_ms,
         presence_lease_ms: config.presence.lease_ms,
-        call_timeout_ms: config.store.call_timeout_ms,
+        // The breaker gives up first, and so knows.
+        call_timeout_ms: config.store.call_timeout_ms.saturating_add(1_000),
         ..ChatConfig::default()
     }
+}
+
+fn breaker_config(config: &Config) -> BreakerConfig {
+    BreakerConfig {
+        timeout: Duration::from_millis(config.store.call_timeout_ms),
+        failures: config.store.breaker_failures,
+        ..BreakerConfig::default()
+    }
+}
+
+fn cache_config(config: &Config) -> Option<CacheConfig> {
+    config.store.cache.then(|| CacheConfig {
+        staleness_ms: config.store.cache_staleness_ms,
+        entries: config.store.cache_entries,
+        warm: config.store.cache_warm,
+        ..CacheConfig::default()
+    })
 }
 
 fn accounts_config(config: &Config) -> PasswordAccountsConfig {

@@ -5,6 +5,7 @@ mod banner;
 pub mod commands;
 pub mod config;
 mod data;
+mod database;
 mod demo;
 mod engine;
 mod http;
@@ -12,5 +13,6 @@ mod server;
 pub mod telemetry;
 
 pub use data::{DataError, DataFolder};
+pub use database::{Database, DatabaseError};
 pub use engine::{Engine, EngineError};
 pub use server::{Server, StartError};

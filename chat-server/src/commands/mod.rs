@@ -45,7 +45,7 @@ enum Command {
     /// Serve until SIGTERM or Ctrl-C; a second one stops at once
     Serve(serve::Serve),
     /// Bring the database up to date and stop
-    Migrate,
+    Migrate(migrate::Migrate),
     /// Fill the database with users, conversations and messages to look at
     Seed(seed::Seed),
     /// Print a token for a user, signed as the host signs them
@@ -64,7 +64,7 @@ impl Cli {
         let Self { options, command } = self;
         match command {
             Command::Serve(serve) => serve.run(&options).await,
-            Command::Migrate => migrate::run(&options).await,
+            Command::Migrate(migrate) => migrate.run(&options).await,
             Command::Seed(seed) => seed.run(&options).await,
             Command::Token(token) => token.run(&options),
             Command::Config(config) => config.run(&options),

@@ -10,6 +10,10 @@ pub struct Key {
     pub default: String,
 }
 
+/// Names of variables that other programs know, too, with the keys that they set. A variable of the
+/// server's own is stronger.
+const SHARED: &[(&str, &str)] = &[("DATABASE_URL", "store.url")];
+
 /// What the names of variables begin with.
 const PREFIX: &str = "CHAT_";
 
@@ -41,6 +45,7 @@ impl Key {
     pub(super) fn is_set_by(&self, variable: &str) -> bool {
         variable == self.variable()
             || variable == format!("{PREFIX}{}", self.name.replace('.', "_").to_uppercase())
+            || SHARED.contains(&(variable, &self.name))
     }
 }
 

@@ -4,6 +4,7 @@
 //! the command line. A key has one name everywhere: `limits.page_max` in a file and on the command
 //! line is `CHAT_LIMITS__PAGE_MAX` in the environment.
 
+mod database_url;
 mod error;
 mod key;
 mod list;
@@ -13,6 +14,7 @@ mod sources;
 mod tree;
 mod validate;
 
+pub use database_url::{DatabaseKind, DatabaseUrl, UnknownDatabase};
 pub use error::{ConfigError, Origin};
 pub use key::Key;
 pub use parts::{

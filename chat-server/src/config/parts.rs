@@ -3,6 +3,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use chat_core::PresenceScope;
 
+use super::database_url::DatabaseUrl;
+
 /// Tokens of a host (`[jwt]`).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -99,13 +101,50 @@ impl Default for PresenceConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct StoreConfig {
+    /// Which database. Without one, a SQLite file in the data folder. `DATABASE_URL` sets it, too.
+    pub url: Option<DatabaseUrl>,
+    /// A copy of a Postgres database that is asked for what may lag a moment: old messages and
+    /// searches for people.
+    pub replica_url: Option<DatabaseUrl>,
+    /// Connections to Postgres, at most. Default 16.
+    pub max_connections: u32,
+    /// Whether a pooler that hands connections on after each transaction, such as PgBouncer, stands
+    /// before Postgres. Default false.
+    pub transaction_pooler: bool,
+    /// How long Postgres may work on one statement. Default 4,000.
+    pub statement_timeout_ms: u64,
+    /// How long Postgres may wait for a lock. Default 2,000.
+    pub lock_timeout_ms: u64,
     /// How long a call of the store may take. Default 5,000.
     pub call_timeout_ms: u64,
+    /// Calls that fail one after another before the store is left alone for a while. Default 5.
+    pub breaker_failures: u32,
+    /// Whether what is read often is remembered. Default true.
+    pub cache: bool,
+    /// How old what is remembered may be, should news of a change be lost. Default 5,000.
+    pub cache_staleness_ms: u64,
+    /// The most things of a kind that are remembered. Default 10,000.
+    pub cache_entries: u64,
+    /// Conversations that are read at the start, the most recent first. Default 1,000.
+    pub cache_warm: usize,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { call_timeout_ms: 5_000 }
+        Self {
+            url: None,
+            replica_url: None,
+            max_connections: 16,
+            transaction_pooler: false,
+            statement_timeout_ms: 4_000,
+            lock_timeout_ms: 2_000,
+            call_timeout_ms: 5_000,
+            breaker_failures: 5,
+            cache: true,
+            cache_staleness_ms: 5_000,
+            cache_entries: 10_000,
+            cache_warm: 1_000,
+        }
     }
 }
 

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::database_url::UnknownDatabase;
 use super::error::{ConfigError, Origin};
 use super::key::{self, Key};
 use super::tree::{Tree, leaves_of_file, snake_case};
@@ -58,7 +59,9 @@ impl Sources {
             }
         }
         let mut unknown_variables = Vec::new();
-        for (variable, text) in &self.environment {
+        let (own, shared): (Vec<_>, Vec<_>) =
+            self.environment.iter().partition(|(variable, _)| key::is_ours(variable));
+        for (variable, text) in shared.into_iter().chain(own) {
             let origin = Origin::Environment(variable.clone());
             match layers.keys.iter().find(|key| key.is_set_by(variable)) {
                 Some(key) => layers.set_text(&key.name.clone(), text, &origin)?,
@@ -136,6 +139,7 @@ impl Layers {
                 origin: origins.get(name).cloned().unwrap_or(Origin::Default),
                 message: match name {
                     "jwt.secret" => "a text is needed".into(),
+                    "store.url" | "store.replica_url" => UnknownDatabase.to_string(),
                     "listen" => "an address and a port are needed, such as 127.0.0.1:8080".into(),
                     _ => error.inner().to_string(),
                 },

@@ -183,3 +183,35 @@ fn development_has_defaults_of_its_own() {
     let config = Sources::default().load().unwrap().config;
     assert!(!config.dev && config.cookie.secure);
 }
+
+#[test]
+fn a_database_is_named_by_the_variable_that_everybody_knows() {
+    let load = |environment: &[(&str, &str)]| {
+        let sources = Sources { environment: variables(environment), ..Sources::default() };
+        sources.load().map(|loaded| loaded.config.store.url.unwrap().to_string())
+    };
+    let shared = ("DATABASE_URL", "postgres://chat:s3cret@db/chat");
+    assert_eq!(load(&[shared]).unwrap(), "postgres://chat:[redacted]@db/chat");
+    for own in ["CHAT_STORE__URL", "CHAT_STORE_URL"] {
+        let own = (own, "sqlite://chat.db");
+        assert_eq!(load(&[shared, own]).unwrap(), "sqlite://chat.db");
+        assert_eq!(load(&[own, shared]).unwrap(), "sqlite://chat.db", "in whatever order");
+    }
+    let refused = load(&[("DATABASE_URL", "mysql://chat:s3cret@db/chat")]).unwrap_err().to_string();
+    assert!(
+        refused.contains("postgres:// or sqlite://") && !refused.contains("s3cret"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn only_a_postgres_database_has_a_replica() {
+    let load = |url: &str| {
+        let pairs = [("store.url", url), ("store.replica_url", "postgres://chat:s3cret@b/chat")];
+        let sources = Sources { command_line: variables(&pairs), ..Sources::default() };
+        sources.load().map(drop)
+    };
+    load("postgres://a/chat").unwrap();
+    let refused = load("sqlite://chat.db").unwrap_err().to_string();
+    assert!(refused.starts_with("store.replica_url is postgres://chat:[redacted]@b"), "{refused}");
+}

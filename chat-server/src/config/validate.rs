@@ -5,7 +5,7 @@ use chat_auth::HmacKey;
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, DatabaseKind, DatabaseUrl};
 
 impl Config {
     /// Checks that every value is one that the server can work with.
@@ -16,6 +16,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.validate_addresses()?;
         self.validate_secret()?;
+        self.validate_store()?;
         self.validate_times()?;
         self.validate_sizes()
     }
@@ -64,6 +65,16 @@ impl Config {
         })
     }
 
+    fn validate_store(&self) -> Result<(), ConfigError> {
+        let Some(replica) = &self.store.replica_url else { return Ok(()) };
+        let is_postgres = |url: &DatabaseUrl| url.kind() == DatabaseKind::Postgres;
+        if is_postgres(replica) && self.store.url.as_ref().is_some_and(is_postgres) {
+            return Ok(());
+        }
+        let allowed = "only a Postgres database (store.url) has a replica, which is another one";
+        Err(refused("store.replica_url", replica.to_string(), allowed))
+    }
+
     fn validate_times(&self) -> Result<(), ConfigError> {
         const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
         let (limits, heartbeat, websocket) = (&self.limits, &self.heartbeat, &self.websocket);
@@ -72,6 +83,9 @@ impl Config {
             ("presence.grace_ms", self.presence.grace_ms, 0..=DAY_MS),
             ("presence.lease_ms", self.presence.lease_ms, 1_000..=DAY_MS),
             ("store.call_timeout_ms", self.store.call_timeout_ms, 10..=600_000),
+            ("store.statement_timeout_ms", self.store.statement_timeout_ms, 10..=600_000),
+            ("store.lock_timeout_ms", self.store.lock_timeout_ms, 10..=600_000),
+            ("store.cache_staleness_ms", self.store.cache_staleness_ms, 1..=600_000),
             ("http.header_timeout_ms", self.http.header_timeout_ms, 10..=600_000),
             ("http.request_timeout_ms", self.http.request_timeout_ms, 10..=600_000),
             ("http.write_timeout_ms", self.http.write_timeout_ms, 10..=600_000),
@@ -89,6 +103,7 @@ impl Config {
         ] {
             within(key, value, &allowed)?;
         }
+        within("store.cache_entries", self.store.cache_entries, &(1..=100_000_000))?;
         within("accounts.session_days", self.accounts.session_days, &(1..=3_650))
     }
 
@@ -105,6 +120,7 @@ impl Config {
             ("limits.receipt_members", limits.receipt_members, 0..=100_000),
             ("limits.presence_members", limits.presence_members, 0..=1_000_000),
             ("limits.resume_changes", limits.resume_changes, 1..=100_000),
+            ("store.cache_warm", self.store.cache_warm, 0..=1_000_000),
             ("connections.total", connections.total, 1..=10_000_000),
             ("connections.per_address", connections.per_address, 1..=10_000_000),
             ("connections.unauthenticated", connections.unauthenticated, 1..=10_000_000),
@@ -115,6 +131,8 @@ impl Config {
             within(key, value, &allowed)?;
         }
         for (key, value) in [
+            ("store.max_connections", self.store.max_connections),
+            ("store.breaker_failures", self.store.breaker_failures),
             ("limits.messages_per_second", limits.messages_per_second),
             ("limits.message_burst", limits.message_burst),
             ("limits.conversations_per_minute", limits.conversations_per_minute),

@@ -1,10 +1,11 @@
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::lock::ProcessLock;
 use super::secret;
 
 /// The folder that holds what a server keeps: its database and its secrets. Only its owner may look
@@ -12,9 +13,7 @@ use super::secret;
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    /// Held while the folder is in use: two servers on one database would each number changes as if
-    /// they were alone.
-    _lock: Option<File>,
+    _lock: Option<ProcessLock>,
 }
 
 /// Why a data folder cannot be used.
@@ -23,8 +22,8 @@ pub struct DataFolder {
 pub enum DataError {
     /// Another process has it.
     #[error(
-        "the data folder {} is used by another process: stop it, or give this one a folder of its \
-         own with --data",
+        "{} is used by another process: stop it, or give this one a folder (--data) or a database \
+         (store.url) of its own",
         .0.display()
     )]
     InUse(PathBuf),
@@ -71,19 +70,10 @@ impl DataFolder {
                 "other users may look into the data folder: chmod 700 it"
             );
         }
-        let lock_path = path.join("server.lock");
-        let lock = open_private(&lock_path)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(DataError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => {
-                return Err(DataError::Io { path: lock_path, source });
-            }
-        }
-        let folder = Self { path: path.to_owned(), _lock: Some(lock) };
-        // SQLite would make it for everybody to read. Its other files take after this one.
-        open_private(&folder.database())?;
-        Ok(folder)
+        let Some(lock) = ProcessLock::take(&path.join("server.lock"))? else {
+            return Err(DataError::InUse(path.to_owned()));
+        };
+        Ok(Self { path: path.to_owned(), _lock: Some(lock) })
     }
 
     /// Opens a folder that is there, to look into it while a server may be using it.
@@ -101,16 +91,6 @@ impl DataFolder {
             }
             Err(source) => Err(DataError::Io { path: path.to_owned(), source }),
         }
-    }
-
-    /// Where the database is, as a store is told.
-    #[must_use]
-    pub fn database_location(&self) -> String {
-        self.database().to_string_lossy().into_owned()
-    }
-
-    fn database(&self) -> PathBuf {
-        self.path.join("chat.db")
     }
 
     /// The secret that tokens are signed with where none is configured: made at first use, and the
@@ -133,15 +113,4 @@ impl DataFolder {
     pub fn development_secret(&self) -> Result<SecretString, DataError> {
         secret::read_or_make(&self.path.join("dev.key"))
     }
-}
-
-/// Opens a file, made for its owner only if it is not there.
-fn open_private(path: &Path) -> Result<File, DataError> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|source| DataError::Io { path: path.to_owned(), source })
 }

@@ -5,6 +5,7 @@ mod dev_token;
 mod host;
 mod page;
 pub(crate) mod problem;
+mod ready;
 mod request_log;
 mod time_limit;
 
@@ -38,6 +39,7 @@ pub(crate) fn router(engine: &Engine, ws: WsEndpoint, config: &Config) -> Router
     };
     let mut router = Router::new()
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
+        .route("/readyz", get(ready::ready).with_state(engine.chat.clone()))
         .route(
             &format!("{base}/ws"),
             any(async move |request: Request| ws.handle(request).await.map(Body::new)),

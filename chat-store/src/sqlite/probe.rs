@@ -7,12 +7,17 @@ use uuid::Uuid;
 use super::SqliteStore;
 use crate::failure::Failure;
 
+/// How long a mark is, in bytes: about as long as a long message, since on a disk that is as good as
+/// full a few bytes may still fit.
+const MARK: usize = 16 * 1024;
+
 #[async_trait]
 impl ProbeStore for SqliteStore {
     async fn probe(&self) -> Result<(), StoreError> {
         let work = self.writer.write(|connection| {
             Box::pin(async move {
-                let mark = Uuid::new_v4();
+                let mut mark = Uuid::new_v4().into_bytes().to_vec();
+                mark.resize(MARK, 0);
                 sqlx::query(
                     "INSERT INTO chat_probe (id, mark, probed_at) VALUES (1, ?1, ?2)
                      ON CONFLICT DO UPDATE SET mark = excluded.mark, probed_at = excluded.probed_at",
@@ -26,7 +31,7 @@ impl ProbeStore for SqliteStore {
         });
         work.await?;
         let row = sqlx::query("SELECT mark FROM chat_probe").fetch_one(&self.readers).await;
-        let _: Uuid = row.and_then(|row| row.try_get("mark")).map_err(Failure::from)?;
+        let _: Vec<u8> = row.and_then(|row| row.try_get("mark")).map_err(Failure::from)?;
         Ok(())
     }
 }

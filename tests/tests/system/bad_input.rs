@@ -2,17 +2,15 @@
 
 use futures::SinkExt;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::home::Home;
 use crate::http;
 use crate::person::Person;
 use crate::server::Server;
 
-#[tokio::test]
-async fn every_bad_frame_has_its_code_and_the_connection_goes_on() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn every_bad_frame_has_its_code_and_the_connection_goes_on(home: Home) {
+    let server = Server::start(&home).await;
     let (ada, bo) = (server.host_token("ada").await, server.host_token("bo").await);
     let mut bo = Person::connect(&server, &bo).await;
     let room =
@@ -48,10 +46,8 @@ async fn every_bad_frame_has_its_code_and_the_connection_goes_on() {
     ada.sends(place.as_str().unwrap(), &"\u{1f600}".repeat(4_000)).await;
 }
 
-#[tokio::test]
-async fn frames_that_break_the_transport_close_it_with_the_right_code() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn frames_that_break_the_transport_close_it_with_the_right_code(home: Home) {
+    let server = Server::start(&home).await;
     let token = server.host_token("ada").await;
     for (message, code) in
         [(Message::text("x".repeat(64 * 1024 + 1)), 1009), (Message::binary(vec![1, 2, 3]), 1003)]
@@ -64,10 +60,8 @@ async fn frames_that_break_the_transport_close_it_with_the_right_code() {
     Person::connect(&server, &token).await.does("ping", json!({})).await;
 }
 
-#[tokio::test]
-async fn every_bad_request_has_its_status_and_code() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn every_bad_request_has_its_status_and_code(home: Home) {
+    let server = Server::start(&home).await;
     let (ada, bo) = (server.register("ada").await, server.register("bo").await);
     let room = json!({"kind": "room", "name": "closed", "visibility": "private"});
     let room = server.request("POST", "/conversations", Some(&bo), Some(room)).await.json();
@@ -127,10 +121,8 @@ async fn every_bad_request_has_its_status_and_code() {
     }
 }
 
-#[tokio::test]
-async fn what_is_not_json_or_too_large_is_refused() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn what_is_not_json_or_too_large_is_refused(home: Home) {
+    let server = Server::start(&home).await;
     let bearer = format!("Bearer {}", server.register("ada").await);
     let path = "/api/chat/conversations";
     let large = format!("{{\"kind\": \"room\", \"name\": \"{}\"}}", "x".repeat(64 * 1024));

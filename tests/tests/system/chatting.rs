@@ -1,16 +1,14 @@
 //! Two people chat, from sign-up to a restart.
 
 use serde_json::json;
-use tempfile::TempDir;
 
+use crate::home::Home;
 use crate::http;
 use crate::person::Person;
 use crate::server::Server;
 
-#[tokio::test]
-async fn two_people_register_and_talk_and_a_restart_loses_nothing() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn two_people_register_and_talk_and_a_restart_loses_nothing(home: Home) {
+    let server = Server::start(&home).await;
     let (ada_token, bo_token) = (server.register("ada").await, server.register("bo").await);
     let mut ada = Person::connect(&server, &ada_token).await;
     let mut bo = Person::connect(&server, &bo_token).await;
@@ -51,7 +49,7 @@ async fn two_people_register_and_talk_and_a_restart_loses_nothing() {
 
     server.stop().await;
     assert_eq!(ada.closed().await, Some(4000), "told to come back");
-    let server = Server::start(folder.path()).await;
+    let server = Server::start(&home).await;
     let history = server.get(&path, &bo_token).await;
     let texts: Vec<_> = history["data"].as_array().unwrap().iter().map(|m| &m["content"]).collect();
     assert_eq!(texts, ["to all", "by REST"]);
@@ -63,10 +61,8 @@ async fn two_people_register_and_talk_and_a_restart_loses_nothing() {
     assert_eq!(read, json!({"read": 1, "seq": 1, "unread": 0}));
 }
 
-#[tokio::test]
-async fn what_was_sent_while_somebody_was_away_arrives_once_and_in_order() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn what_was_sent_while_somebody_was_away_arrives_once_and_in_order(home: Home) {
+    let server = Server::start(&home).await;
     let (ada_token, bo_token) = (server.host_token("ada").await, server.host_token("bo").await);
     let mut ada = Person::connect(&server, &ada_token).await;
     let mut bo = Person::connect(&server, &bo_token).await;
@@ -78,7 +74,7 @@ async fn what_was_sent_while_somebody_was_away_arrives_once_and_in_order() {
         ada.sends(&place, &n.to_string()).await;
     }
     server.kill().await;
-    let server = Server::start(folder.path()).await;
+    let server = Server::start(&home).await;
     let mut bo = Person::connect(&server, &bo_token).await;
     assert_eq!(bo.ready["conversations"][0]["unread"], 21);
     let resume = bo.begin("session.resume", json!({"cursors": {&place: known}})).await.unwrap();
@@ -94,10 +90,8 @@ async fn what_was_sent_while_somebody_was_away_arrives_once_and_in_order() {
     assert_eq!(reply["payload"], json!({"replayed": 20, "reset": []}));
 }
 
-#[tokio::test]
-async fn the_page_and_the_health_check_are_served() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn the_page_and_the_health_check_are_served(home: Home) {
+    let server = Server::start(&home).await;
     let page = http::request(server.address, "GET", "/", &[], None).await;
     assert_eq!(page.status, 200);
     assert!(page.body.contains("<html"), "{}", page.body);

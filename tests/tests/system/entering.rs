@@ -1,19 +1,17 @@
 //! Every way to say who one is.
 
 use serde_json::json;
-use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::home::Home;
 use crate::http;
 use crate::person::{Person, handshake, refused};
 use crate::server::Server;
 
 const WS: &str = "/api/chat/ws";
 
-#[tokio::test]
-async fn a_socket_opens_by_header_subprotocol_cookie_and_first_frame() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn a_socket_opens_by_header_subprotocol_cookie_and_first_frame(home: Home) {
+    let server = Server::start(&home).await;
     let host = server.host_token("ada").await;
     let body = json!({"username": "bo", "password": "correct horse battery"}).to_string();
     let registering =
@@ -40,10 +38,8 @@ async fn a_socket_opens_by_header_subprotocol_cookie_and_first_frame() {
     assert_eq!(Person::greeted(socket).await.ready["user"]["id"], "ada");
 }
 
-#[tokio::test]
-async fn what_is_not_good_enough_is_refused_before_the_upgrade() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn what_is_not_good_enough_is_refused_before_the_upgrade(home: Home) {
+    let server = Server::start(&home).await;
     let token = server.register("bo").await;
     let cookie = format!("sid={token}");
     let own = format!("http://{}", server.address);
@@ -64,15 +60,12 @@ async fn what_is_not_good_enough_is_refused_before_the_upgrade() {
     let socket = handshake(&server, &path, &[]).await.unwrap();
     drop(socket);
     server.stop().await;
-    let server =
-        Server::start_with(folder.path(), &["--dev", "--set", "allow_query_token=true"]).await;
+    let server = Server::start_with(&home, &["--dev", "--set", "allow_query_token=true"]).await;
     Person::greeted(handshake(&server, &path, &[]).await.unwrap()).await;
 }
 
-#[tokio::test]
-async fn logging_out_ends_the_session_everywhere() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn logging_out_ends_the_session_everywhere(home: Home) {
+    let server = Server::start(&home).await;
     let token = server.register("bo").await;
     let mut bo = Person::connect(&server, &token).await;
     assert_eq!(server.request("POST", "/auth/logout", Some(&token), None).await.status, 204);
@@ -83,10 +76,8 @@ async fn logging_out_ends_the_session_everywhere() {
     assert_eq!(refused(&server, WS, &[("authorization", &bearer)]).await, 401);
 }
 
-#[tokio::test]
-async fn a_password_change_ends_all_other_sessions() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn a_password_change_ends_all_other_sessions(home: Home) {
+    let server = Server::start(&home).await;
     let first = server.register("bo").await;
     let login = json!({"username": "BO", "password": "correct horse battery"});
     let second = server.request("POST", "/auth/login", None, Some(login.clone())).await;
@@ -105,10 +96,8 @@ async fn a_password_change_ends_all_other_sessions() {
     server.get("/auth/me", changed.json()["token"].as_str().unwrap()).await;
 }
 
-#[tokio::test]
-async fn development_ends_with_development() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start_with(folder.path(), &[]).await;
+pub(crate) async fn development_ends_with_development(home: Home) {
+    let server = Server::start_with(&home, &[]).await;
     let body = json!({"userId": "ada"}).to_string();
     let answer = http::request(server.address, "POST", "/dev/token", &[], Some(&body)).await;
     assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));

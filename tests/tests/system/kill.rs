@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::home::Home;
 use crate::person::Person;
 use crate::server::Server;
 
@@ -49,11 +49,9 @@ impl Sender {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_acknowledged_is_lost_or_doubled_by_sigkill() {
-    let folder = TempDir::new().unwrap();
+pub(crate) async fn nothing_acknowledged_is_lost_or_doubled_by_sigkill(home: Home) {
     let unlimited = ["--dev", "--set", "limits.messages_per_second=100000"];
-    let mut server = Server::start_with(folder.path(), &unlimited).await;
+    let mut server = Server::start_with(&home, &unlimited).await;
     let mut senders = Vec::new();
     for name in SENDERS {
         let token = server.host_token(name).await;
@@ -92,7 +90,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_sigkill() {
             sending.await;
         }
         server.kill().await;
-        server = Server::start_with(folder.path(), &unlimited).await;
+        server = Server::start_with(&home, &unlimited).await;
         let stored = history(&server, &senders[0].token, &room).await;
         check(&stored, &senders, kill);
         watcher = Person::connect(&server, &senders[0].token).await;

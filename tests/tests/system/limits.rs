@@ -2,18 +2,16 @@
 
 use futures::SinkExt;
 use serde_json::json;
-use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::home::Home;
 use crate::person::Person;
 use crate::server::Server;
 
-#[tokio::test]
-async fn a_flood_of_messages_is_refused_with_a_time_to_come_back() {
-    let folder = TempDir::new().unwrap();
+pub(crate) async fn a_flood_of_messages_is_refused_with_a_time_to_come_back(home: Home) {
     // So slow a rate that the time this takes adds nothing to what may be sent.
     let slow = ["--dev", "--set", "limits.messages_per_second=1"];
-    let server = Server::start_with(folder.path(), &slow).await;
+    let server = Server::start_with(&home, &slow).await;
     let (ada, bo) = (server.host_token("ada").await, server.host_token("bo").await);
     let mut ada = Person::connect(&server, &ada).await;
     let _bo = Person::connect(&server, &bo).await;
@@ -49,10 +47,8 @@ const UNLIMITED: [&str; 7] = [
     "websocket.write_timeout_ms=600000",
 ];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_stops_is_closed_resumes_and_costs_bounded_memory() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start_with(folder.path(), &UNLIMITED).await;
+pub(crate) async fn a_reader_that_stops_is_closed_resumes_and_costs_bounded_memory(home: Home) {
+    let server = Server::start_with(&home, &UNLIMITED).await;
     let tokens = [
         server.host_token("ada").await,
         server.host_token("bo").await,
@@ -106,10 +102,8 @@ async fn carry(sender: &mut Person, reader: &mut Person, room: &str, text: &str)
     }
 }
 
-#[tokio::test]
-async fn a_flood_of_pings_does_no_harm() {
-    let folder = TempDir::new().unwrap();
-    let server = Server::start(folder.path()).await;
+pub(crate) async fn a_flood_of_pings_does_no_harm(home: Home) {
+    let server = Server::start(&home).await;
     let token = server.host_token("ada").await;
     let mut ada = Person::connect(&server, &token).await;
     for _ in 0..500 {

@@ -4,7 +4,9 @@
 
 mod bad_input;
 mod chatting;
+mod database;
 mod entering;
+mod home;
 mod http;
 mod kill;
 mod limits;
@@ -13,6 +15,54 @@ mod person;
 mod server;
 
 use std::time::Duration;
+
+/// Runs every case with each database that a server can use.
+macro_rules! on_every_database {
+    ($($module:ident { $($case:ident)+ })+) => {
+        on_every_database! { sqlite on_sqlite: $($($module::$case)+)+ }
+        on_every_database! { postgres on_postgres: $($($module::$case)+)+ }
+    };
+    ($database:ident $home:ident: $($module:ident::$case:ident)+) => {
+        mod $database { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::$module::$case(crate::home::Home::$home()).await;
+            }
+        )+ }
+    };
+}
+
+on_every_database! {
+    bad_input {
+        every_bad_frame_has_its_code_and_the_connection_goes_on
+        frames_that_break_the_transport_close_it_with_the_right_code
+        every_bad_request_has_its_status_and_code
+        what_is_not_json_or_too_large_is_refused
+    }
+    chatting {
+        two_people_register_and_talk_and_a_restart_loses_nothing
+        what_was_sent_while_somebody_was_away_arrives_once_and_in_order
+        the_page_and_the_health_check_are_served
+    }
+    entering {
+        a_socket_opens_by_header_subprotocol_cookie_and_first_frame
+        what_is_not_good_enough_is_refused_before_the_upgrade
+        logging_out_ends_the_session_everywhere
+        a_password_change_ends_all_other_sessions
+        development_ends_with_development
+    }
+    kill {
+        nothing_acknowledged_is_lost_or_doubled_by_sigkill
+    }
+    limits {
+        a_flood_of_messages_is_refused_with_a_time_to_come_back
+        a_reader_that_stops_is_closed_resumes_and_costs_bounded_memory
+        a_flood_of_pings_does_no_harm
+    }
+    nodes {
+        two_nodes_over_one_database_tell_one_order
+    }
+}
 
 /// How long anything may take. Tests wait for events, so only a failing one takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);

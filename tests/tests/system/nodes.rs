@@ -1,31 +1,25 @@
-//! Two nodes over one SQLite file and a broker that loses, repeats and reorders.
+//! Two nodes over one database and a broker that loses, repeats and reorders.
 
 use std::sync::Arc;
 
 use chat_core::auth::Identity;
-use chat_core::store::MessageStore;
 use chat_core::testing::{Faults, FaultyBroker};
 use chat_core::{Chat, ChatConfig, MemoryPresence, Outgoing, Session};
-use chat_store::SqliteStore;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::home::Home;
 use crate::soon;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_over_one_database_tell_one_order() {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("chat.db");
+pub(crate) async fn two_nodes_over_one_database_tell_one_order(home: Home) {
     let broker = FaultyBroker::new(Faults::MANY, 11);
     let presence = MemoryPresence::new();
     let mut nodes = Vec::new();
     let mut stores = Vec::new();
     for _ in 0..2 {
-        let store = SqliteStore::open(file.to_str().unwrap()).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = home.open().await;
         let mut config = ChatConfig { reconcile_interval_ms: 500, ..ChatConfig::default() };
         config.limits.messages_per_second = 0;
-        let node = Chat::builder(Arc::new(store.clone()))
+        let node = Chat::builder(store.store())
             .broker(Arc::new(broker.node()))
             .presence(Arc::new(presence.clone()))
             .config(config)
@@ -45,7 +39,11 @@ async fn two_nodes_over_one_database_tell_one_order() {
     assert_eq!(from_ada, (1..=200).collect::<Vec<_>>(), "every message once and in order");
     assert_eq!(from_bo, from_ada);
     let place = serde_json::from_value(place).unwrap();
-    assert_eq!(stores[1].heads(&[place]).await.unwrap()[0].last_seq, 200);
+    assert_eq!(stores[1].store().heads(&[place]).await.unwrap()[0].last_seq, 200);
+    for (node, store) in nodes.into_iter().zip(stores) {
+        node.shutdown().await;
+        store.close().await;
+    }
 }
 
 /// Sends, and takes in the messages of both until there are twice as many; returns their numbers.

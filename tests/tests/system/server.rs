@@ -1,5 +1,4 @@
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
 
@@ -7,10 +6,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::home::Home;
 use crate::http::{self, Answer};
 use crate::soon;
 
-/// A server process on a folder. It is killed when this is dropped.
+/// A server process on a home. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -20,17 +20,26 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts in development mode, on a free port.
-    pub(crate) async fn start(folder: &Path) -> Self {
-        Self::start_with(folder, &["--dev"]).await
+    pub(crate) async fn start(home: &Home) -> Self {
+        Self::start_with(home, &["--dev"]).await
     }
 
     /// Starts with these arguments of `serve`.
-    pub(crate) async fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_chat-server-under-test"))
+    pub(crate) async fn start_with(home: &Home, arguments: &[&str]) -> Self {
+        Self::start_under(&[], home, arguments).await
+    }
+
+    /// The same under another program, which becomes the server.
+    pub(crate) async fn start_under(runner: &[&str], home: &Home, arguments: &[&str]) -> Self {
+        let words = [runner, &[env!("CARGO_BIN_EXE_chat-server-under-test")]].concat();
+        let mut process = Command::new(words[0])
+            .args(&words[1..])
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder)
+            .arg(home.folder())
             .args(arguments)
             .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(home.database_url().map(|url| ("DATABASE_URL", url)))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
@@ -73,9 +82,18 @@ impl Server {
         assert!(soon("the server's end", process.wait()).await.unwrap().success());
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.lock().unwrap().id().unwrap()
+    }
+
+    /// What `/readyz` says.
+    pub(crate) async fn readiness(&self) -> Answer {
+        http::request(self.address, "GET", "/readyz", &[], None).await
+    }
+
     /// The memory that the process holds, in KiB.
     pub(crate) fn resident(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.process.lock().unwrap().id().unwrap());
+        let status = format!("/proc/{}/status", self.process_id());
         let status = std::fs::read_to_string(status).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()

@@ -1,4 +1,7 @@
-#![doc = include_str!("README.md")]
+#![doc = include_str!("../README.md")]
+
+mod databases;
+mod side_by_side;
 
 use std::sync::Arc;
 
@@ -7,6 +10,9 @@ use chat_core::proto::{ConversationId, CreateRoom, MessageSend};
 use chat_core::store::Store;
 use chat_core::{Actor, Chat, ChatConfig, Outgoing, Session};
 use tokio::runtime::Runtime;
+
+pub use databases::{Databases, one_by_one};
+pub use side_by_side::{Durations, SideBySide};
 
 /// A message of common length.
 pub const TEXT: &str = "a message of common length, with a name in it and some punctuation: hello!";

@@ -1,0 +1,31 @@
+use std::error::Error;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chat_core::Chat;
+
+use serde_json::json;
+
+/// How long a probe of the store may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// `GET /readyz`: whether requests can be served at this moment, and if not, why.
+pub(super) async fn ready(State(chat): State<Chat>) -> Response {
+    match chat.ready(DEADLINE).await {
+        Ok(()) => Json(json!({"status": "ready"})).into_response(),
+        Err(not_ready) => {
+            // The cause in its own words belongs to the log: it may name hosts.
+            let mut reason = not_ready.to_string();
+            if let Some(cause) = not_ready.source() {
+                reason = format!("{reason}: {cause}");
+            }
+            let error: &dyn Error = &not_ready;
+            tracing::warn!(error, "not ready");
+            let body = json!({"status": "not ready", "reason": reason});
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
+    }
+}
