@@ -39,7 +39,7 @@ impl Migrate {
             for migration in &pending {
                 println!("{} {}", migration.version, migration.description);
             }
-            return Err(format!("{place} has {} pending migrations", pending.len()).into());
+            return Err(format!("{place} is not up to date: run chat-server migrate").into());
         }
         println!("{place} is up to date");
         Ok(())

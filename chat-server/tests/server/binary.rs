@@ -67,8 +67,9 @@ fn binary(data: &tempfile::TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.arg("--data").arg(data.path().join("chat")).args(arguments);
     for (variable, _) in std::env::vars_os() {
-        if variable.to_string_lossy().starts_with("CHAT_") {
-            command.env_remove(variable);
+        let variable_name = variable.to_string_lossy();
+        if variable_name.starts_with("CHAT_") || variable_name == "DATABASE_URL" {
+            command.env_remove(&variable);
         }
     }
     command
