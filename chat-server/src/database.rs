@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,26 +43,11 @@ impl Database {
     ///
     /// [`DatabaseError`].
     pub async fn open(config: &Config) -> Result<Self, DatabaseError> {
-        Self::open_file_by(config, DatabaseFile::named_by, DatabaseFile::in_folder).await
-    }
-
-    /// The same while a server may be using a file, to look at it. It is not made.
-    ///
-    /// # Errors
-    ///
-    /// [`DatabaseError`].
-    pub async fn open_shared(config: &Config) -> Result<Self, DatabaseError> {
-        Self::open_file_by(config, DatabaseFile::shared, DatabaseFile::shared_in_folder).await
-    }
-
-    async fn open_file_by(
-        config: &Config,
-        file: impl FnOnce(&str) -> Result<DatabaseFile, DataError>,
-        own_file: impl FnOnce(&Path) -> Result<DatabaseFile, DataError>,
-    ) -> Result<Self, DatabaseError> {
         let file = match &config.store.url {
-            None => own_file(&config.data)?,
-            Some(url) if url.kind() == DatabaseKind::Sqlite => file(url.expose())?,
+            None => DatabaseFile::in_folder(&config.data)?,
+            Some(url) if url.kind() == DatabaseKind::Sqlite => {
+                DatabaseFile::named_by(url.expose())?
+            }
             Some(url) => {
                 let postgres = postgres_config(&config.store);
                 let store = PostgresStore::open_with(url.expose(), postgres).await?;
@@ -72,6 +56,29 @@ impl Database {
         };
         let store = SqliteStore::open(file.location()).await?;
         Ok(Self { store: AnyStore::Sqlite(store), _file: Some(file) })
+    }
+
+    /// The migrations that the configured database lacks, without changing or making anything, while
+    /// a server may be using it.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`].
+    pub async fn pending(config: &Config) -> Result<Vec<PendingMigration>, DatabaseError> {
+        let file = match &config.store.url {
+            None => DatabaseFile::shared_in_folder(&config.data),
+            Some(url) if url.kind() == DatabaseKind::Sqlite => DatabaseFile::shared(url.expose()),
+            Some(_) => return Self::open(config).await?.into_pending().await,
+        };
+        let Some(file) = file else { return Ok(SqliteStore::migrations()) };
+        let store = SqliteStore::open(file.location()).await?;
+        Self { store: AnyStore::Sqlite(store), _file: Some(file) }.into_pending().await
+    }
+
+    async fn into_pending(self) -> Result<Vec<PendingMigration>, DatabaseError> {
+        let pending = self.pending_migrations().await?;
+        self.close().await;
+        Ok(pending)
     }
 
     /// Brings the tables up to date.

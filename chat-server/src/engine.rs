@@ -121,6 +121,11 @@ impl Engine {
     /// after ten seconds, so that a disk that hangs does not keep the process: what was
     /// acknowledged is stored by then.
     pub async fn close(self) {
+        for (kind, count) in self.chat.cache_stats().into_iter().flat_map(|stats| stats.kinds()) {
+            if count.hits + count.misses > 0 {
+                tracing::info!(kind, hits = count.hits, misses = count.misses, "cache");
+            }
+        }
         let closing = async {
             self.chat.shutdown().await;
             self.database.close().await;

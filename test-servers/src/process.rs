@@ -135,7 +135,8 @@ impl Process {
         drop(self.watcher.wait());
     }
 
-    fn has_exited(&mut self) -> bool {
+    /// Whether the server has ended, by itself or because it was told to.
+    pub(crate) fn has_exited(&mut self) -> bool {
         self.exited = self.exited
             || self.exit.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Disconnected);
         self.exited

@@ -37,15 +37,16 @@ fi
 folder=$2
 shift 2
 # When the tests are gone, nobody reads what is said here, and the system hangs up on the group of a
-# server that is stopped. There is still something to do.
-trap : PIPE HUP
+# server that is stopped. There is still something to do. (A signal that is handled instead of
+# ignored would end a wait.)
+trap : PIPE
+trap '' HUP
 rm -f "$folder/exited"
 exec 3<&0
 "$@" </dev/null >>"$folder/log" 2>&1 3<&- &
 server=$!
 echo "started $server"
 (
-    trap : HUP
     # Nothing but the end comes, after the word "keep" if the folder is still needed.
     last=$(cat <&3)
     if [ ! -e "$folder/exited" ]; then signal KILL "$server"; fi

@@ -46,6 +46,11 @@ fn a_killed_server_comes_back_with_what_was_committed() {
     }
     postgres.restart().unwrap();
     assert_eq!(postgres.execute("postgres", "SELECT sum(n) FROM t").unwrap(), "6");
+    postgres.stop().unwrap();
+    let folder = postgres.folder().to_owned();
+    assert!(folder.exists(), "it could be started again");
+    drop(postgres);
+    assert!(!folder.exists());
 }
 
 #[test]

@@ -14,32 +14,30 @@ pub(super) struct Migrate {
 impl Migrate {
     pub(super) async fn run(self, options: &Options) -> Result<(), CommandError> {
         let config = start(&options.sources()?)?;
-        let _folder = match &config.store.url {
-            None if !self.check => Some(DataFolder::open(&config.data)?),
-            _ => None,
-        };
         let place = match &config.store.url {
             Some(url) => url.to_string(),
             None => format!("the database in {}", config.data.display()),
         };
-        let database = if self.check {
+        if self.check {
             if config.store.url.is_none() {
                 DataFolder::open_shared(&config.data)?;
             }
-            Database::open_shared(&config).await?
-        } else {
-            Database::open(&config).await?
-        };
-        let pending = database.pending_migrations().await?;
-        if !self.check {
-            database.migrate().await?;
-        }
-        database.close().await;
-        if self.check && !pending.is_empty() {
+            let pending = Database::pending(&config).await?;
             for migration in &pending {
                 println!("{} {}", migration.version, migration.description);
             }
-            return Err(format!("{place} lacks the migrations above").into());
+            if !pending.is_empty() {
+                let told = format!("{place} is not up to date: run chat-server migrate");
+                return Err(told.into());
+            }
+        } else {
+            let _folder = match &config.store.url {
+                None => Some(DataFolder::open(&config.data)?),
+                Some(_) => None,
+            };
+            let database = Database::open(&config).await?;
+            database.migrate().await?;
+            database.close().await;
         }
         println!("{place} is up to date");
         Ok(())

@@ -41,27 +41,17 @@ impl DatabaseFile {
         Ok(Self { location: url.to_owned(), _lock: Some(lock) })
     }
 
-    /// The same, for whoever looks at it while a server may be using it. It is not made.
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::Io`] when there is none.
-    pub(crate) fn shared(url: &str) -> Result<Self, DataError> {
-        if let Some(path) = path_of(url) {
-            found(&path)?;
-        }
-        Ok(Self { location: url.to_owned(), _lock: None })
+    /// The same, for whoever looks at it while a server may be using it; none if it is not there.
+    pub(crate) fn shared(url: &str) -> Option<Self> {
+        let is_there = path_of(url).is_none_or(|path| path.exists());
+        is_there.then(|| Self { location: url.to_owned(), _lock: None })
     }
 
     /// The one in a data folder, likewise.
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::Io`] when there is none.
-    pub(crate) fn shared_in_folder(folder: &Path) -> Result<Self, DataError> {
+    pub(crate) fn shared_in_folder(folder: &Path) -> Option<Self> {
         let path = folder.join("chat.db");
-        found(&path)?;
-        Ok(Self { location: path.to_string_lossy().into_owned(), _lock: None })
+        let location = path.to_string_lossy().into_owned();
+        path.exists().then_some(Self { location, _lock: None })
     }
 
     /// Where it is, as a store is told.
@@ -69,11 +59,6 @@ impl DatabaseFile {
     pub(crate) fn location(&self) -> &str {
         &self.location
     }
-}
-
-fn found(path: &Path) -> Result<(), DataError> {
-    let missing = |source| DataError::Io { path: path.to_owned(), source };
-    std::fs::metadata(path).map(drop).map_err(missing)
 }
 
 /// The file that a URL names; none for a database in memory, and for escapes that are no text: the
@@ -121,9 +106,8 @@ mod tests {
     fn who_only_looks_makes_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("a.db").display());
-        assert!(matches!(DatabaseFile::shared(&url), Err(DataError::Io { .. })));
-        let none = DatabaseFile::shared_in_folder(folder.path());
-        assert!(matches!(none, Err(DataError::Io { .. })));
+        assert!(DatabaseFile::shared(&url).is_none());
+        assert!(DatabaseFile::shared_in_folder(folder.path()).is_none());
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }
 }

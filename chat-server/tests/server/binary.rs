@@ -74,8 +74,9 @@ fn binary(data: &tempfile::TempDir, arguments: &[&str]) -> Command {
     // Above all, no database of whoever runs the tests.
     command.env_remove("DATABASE_URL");
     for (variable, _) in std::env::vars_os() {
-        if variable.to_string_lossy().starts_with("CHAT_") {
-            command.env_remove(variable);
+        let variable_name = variable.to_string_lossy();
+        if variable_name.starts_with("CHAT_") || variable_name == "DATABASE_URL" {
+            command.env_remove(&variable);
         }
     }
     command

@@ -39,6 +39,12 @@ impl SqliteStore {
         outcome.await.map_err(|failure| OpenError::Migration(failure.into_cause()))?
     }
 
+    /// All migrations, the first first: what a database lacks that is not there yet.
+    #[must_use]
+    pub fn migrations() -> Vec<PendingMigration> {
+        MIGRATIONS.after(0)
+    }
+
     /// What [`migrate`](Self::migrate) would do, the first first.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub struct Postgres {
     port: u16,
     password: Option<String>,
     settings: Vec<(String, String)>,
-    /// The server, unless it was stopped or killed.
+    /// The server, perhaps stopped or killed; none only while, or because, it does not start.
     process: Mutex<Option<Process>>,
     /// How many databases were made.
     databases: AtomicU32,
@@ -170,7 +170,11 @@ impl Postgres {
     /// When it does not start.
     pub fn start_again(&self) -> Result<(), ServerError> {
         let mut process = self.lock();
-        if process.is_none() {
+        let runs = process.as_mut().is_some_and(|process| !process.has_exited());
+        if !runs {
+            if let Some(ended) = process.take() {
+                ended.keep_folder();
+            }
             *process = Some(self.start_process(self.port)?);
         }
         Ok(())
@@ -235,19 +239,16 @@ impl Postgres {
         self.with_process(|process| {
             end(process)?;
             process.wait_for_exit()
-        })?;
-        if let Some(process) = self.lock().take() {
-            process.keep_folder();
-        }
-        Ok(())
+        })
     }
 
     fn with_process<T>(
         &self,
         work: impl FnOnce(&mut Process) -> Result<T, ServerError>,
     ) -> Result<T, ServerError> {
-        let stopped = || not_running("postgres");
-        work(self.lock().as_mut().ok_or_else(stopped)?)
+        let mut process = self.lock();
+        let process = process.as_mut().ok_or_else(|| not_running("postgres"))?;
+        if process.has_exited() { Err(not_running("postgres")) } else { work(process) }
     }
 
     /// A client program that will connect to this server and looks at nothing in the environment.
@@ -267,5 +268,14 @@ impl Postgres {
 
     fn lock(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Postgres {
+    /// The watcher of a process removes the folder; of a server that did not start there is none.
+    fn drop(&mut self) {
+        if self.lock().is_none() {
+            drop(std::fs::remove_dir_all(&self.folder));
+        }
     }
 }

@@ -30,6 +30,17 @@ const QUICK: [&str; 9] = [
     "store.lock_timeout_ms=600",
 ];
 
+pub(crate) async fn migrations_are_told_before_they_are_made(home: Home) {
+    let (good, printed) = Server::command(&home, &["migrate", "--check"]).await;
+    assert!(!good && printed.contains("1 initial") && printed.contains("not up to date"));
+    let (good, printed) = Server::command(&home, &["migrate"]).await;
+    assert!(good, "{printed}");
+    let server = Server::start(&home).await;
+    let (good, printed) = Server::command(&home, &["migrate", "--check"]).await;
+    assert!(good && printed.contains("is up to date"), "beside a server: {printed}");
+    server.stop().await;
+}
+
 /// What can happen to a database server.
 #[derive(Debug, Clone, Copy)]
 enum Fault {

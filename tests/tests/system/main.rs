@@ -44,6 +44,9 @@ on_every_database! {
         what_was_sent_while_somebody_was_away_arrives_once_and_in_order
         the_page_and_the_health_check_are_served
     }
+    database {
+        migrations_are_told_before_they_are_made
+    }
     entering {
         a_socket_opens_by_header_subprotocol_cookie_and_first_frame
         what_is_not_good_enough_is_refused_before_the_upgrade

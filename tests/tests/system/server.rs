@@ -61,6 +61,20 @@ impl Server {
         Self { address, process: Mutex::new(process) }
     }
 
+    /// Runs another command than `serve`: whether it succeeded, and what it printed.
+    pub(crate) async fn command(home: &Home, arguments: &[&str]) -> (bool, String) {
+        let running = Command::new(env!("CARGO_BIN_EXE_chat-server-under-test"))
+            .arg("--data")
+            .arg(home.folder())
+            .args(arguments)
+            .env_clear()
+            .envs(home.database_url().map(|url| ("DATABASE_URL", url)))
+            .output();
+        let output = soon("a command", running).await.unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(printed).unwrap())
+    }
+
     /// SIGKILL: no goodbye, no flush.
     pub(crate) async fn kill(self) {
         self.kill_now();
