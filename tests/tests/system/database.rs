@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chat_test_servers::Postgres;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::home::Home;
@@ -195,7 +195,7 @@ async fn nothing_is_lost_or_doubled_while_postgres_comes_and_goes() {
     let last = ada.sends(&room, "the last").await["seq"].as_u64().unwrap();
     let seen = soon("the last message", watching).await.unwrap();
     assert_eq!(seen, (1..=last).collect::<Vec<_>>());
-    let stored = history(&server, &tokens[0], &room).await;
+    let stored = server.history(&tokens[0], &room).await;
     assert!(stored.iter().map(|m| m["seq"].as_u64().unwrap()).eq(1..=last), "no hole");
     let ids: HashSet<_> = stored.iter().map(|m| m["clientId"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), stored.len(), "nothing is stored twice");
@@ -227,19 +227,6 @@ async fn room_of(server: &Server, tokens: &[String]) -> String {
         assert_eq!(server.request("POST", &join, Some(token), None).await.status, 200);
     }
     room
-}
-
-/// All messages of a room, page by page.
-async fn history(server: &Server, token: &str, room: &str) -> Vec<Value> {
-    let mut messages = Vec::new();
-    loop {
-        let path = format!("/conversations/{room}/messages?limit=100&after={}", messages.len());
-        let mut page = server.get(&path, token).await;
-        messages.append(page["data"].as_array_mut().unwrap());
-        if page["meta"]["hasMore"] == false {
-            return messages;
-        }
-    }
 }
 
 /// Random numbers from a seed that a failing test prints (xorshift).
@@ -306,7 +293,7 @@ async fn a_full_disk_refuses_writes_and_recovers() {
     for _ in 0..10 {
         assert!(ada.tries("message.send", send(stored)).await.is_err(), "still refused");
     }
-    assert_eq!(history(&server, &tokens[1], &room).await.len(), stored, "reads go on");
+    assert_eq!(server.history(&tokens[1], &room).await.len(), stored, "reads go on");
     let readiness = soon("a red light", async {
         loop {
             let readiness = server.readiness().await;
@@ -323,7 +310,7 @@ async fn a_full_disk_refuses_writes_and_recovers() {
     soon("room", async { while ada.tries("message.send", send(stored)).await.is_err() {} }).await;
     ada.sends(&room, "after").await;
     bo.sees("after").await;
-    let messages = history(&server, &tokens[1], &room).await;
+    let messages = server.history(&tokens[1], &room).await;
     assert!(messages.iter().map(|m| m["seq"].as_u64().unwrap()).eq(1..=stored as u64 + 2));
     soon("readiness", async { while server.readiness().await.status != 200 {} }).await;
     server.stop().await;

@@ -91,22 +91,9 @@ pub(crate) async fn nothing_acknowledged_is_lost_or_doubled_by_sigkill(home: Hom
         }
         server.kill().await;
         server = Server::start_with(&home, &unlimited).await;
-        let stored = history(&server, &senders[0].token, &room).await;
+        let stored = server.history(&senders[0].token, &room).await;
         check(&stored, &senders, kill);
         watcher = Person::connect(&server, &senders[0].token).await;
-    }
-}
-
-/// All messages of a room, page by page.
-async fn history(server: &Server, token: &str, room: &str) -> Vec<Value> {
-    let mut messages = Vec::new();
-    loop {
-        let path = format!("/conversations/{room}/messages?limit=100&after={}", messages.len());
-        let mut page = server.get(&path, token).await;
-        messages.append(page["data"].as_array_mut().unwrap());
-        if page["meta"]["hasMore"] == false {
-            return messages;
-        }
     }
 }
 

@@ -135,6 +135,19 @@ impl Server {
         answer.json()
     }
 
+    /// All messages of a room, page by page.
+    pub(crate) async fn history(&self, token: &str, room: &str) -> Vec<Value> {
+        let mut messages = Vec::new();
+        loop {
+            let path = format!("/conversations/{room}/messages?limit=100&after={}", messages.len());
+            let mut page = self.get(&path, token).await;
+            messages.append(page["data"].as_array_mut().unwrap());
+            if page["meta"]["hasMore"] == false {
+                return messages;
+            }
+        }
+    }
+
     /// Makes an account and returns its token.
     pub(crate) async fn register(&self, username: &str) -> String {
         let body = json!({"username": username, "password": "correct horse battery"});
