@@ -3,7 +3,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::parts::REDACTED;
+use super::secret::REDACTED;
 
 /// Which database to use: `postgres://user:password@host/database`, or `sqlite://path/to/chat.db`.
 ///

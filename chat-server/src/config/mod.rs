@@ -9,6 +9,7 @@ mod error;
 mod key;
 mod list;
 mod parts;
+mod secret;
 mod settings;
 mod sources;
 mod tree;

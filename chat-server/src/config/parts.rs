@@ -1,9 +1,10 @@
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 use chat_core::PresenceScope;
 
 use super::database_url::DatabaseUrl;
+use super::secret::redacted;
 
 /// Tokens of a host (`[jwt]`).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -16,17 +17,6 @@ pub struct JwtSettings {
     pub issuer: Option<String>,
     /// The `aud` that tokens must have.
     pub audience: Option<String>,
-}
-
-/// What is shown instead of a secret.
-pub(super) const REDACTED: &str = "[redacted]";
-
-fn redacted<S: Serializer>(
-    secret: &Option<SecretString>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let shown = secret.as_ref().filter(|secret| !secret.expose_secret().is_empty());
-    shown.map(|_| REDACTED).serialize(serializer)
 }
 
 /// The session cookie (`[cookie]`).
