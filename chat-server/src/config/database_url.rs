@@ -24,10 +24,17 @@ pub enum DatabaseKind {
     Postgres,
 }
 
-/// The text is not the URL of a database that can be used.
+/// Why a text is not the URL of a database. It never shows the text, which may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must begin with postgres:// or sqlite://")]
-pub struct UnknownDatabase;
+#[non_exhaustive]
+pub enum InvalidDatabaseUrl {
+    /// It is of no database that can be used.
+    #[error("it must begin with postgres:// or sqlite://")]
+    Unknown,
+    /// What is meant as a password would be read as a host and a path.
+    #[error("a / in a password is written %2F, a ? is written %3F, and a # is written %23")]
+    Unescaped,
+}
 
 impl DatabaseUrl {
     /// Which database it is of.
@@ -44,16 +51,23 @@ impl DatabaseUrl {
 }
 
 impl TryFrom<String> for DatabaseUrl {
-    type Error = UnknownDatabase;
+    type Error = InvalidDatabaseUrl;
 
-    fn try_from(url: String) -> Result<Self, UnknownDatabase> {
+    fn try_from(url: String) -> Result<Self, InvalidDatabaseUrl> {
         let kind = match url.split_once(':') {
             Some(("sqlite", _)) => DatabaseKind::Sqlite,
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 DatabaseKind::Postgres
             }
-            _ => return Err(UnknownDatabase),
+            _ => return Err(InvalidDatabaseUrl::Unknown),
         };
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let is_cut_short = authority.contains(':') && !authority.contains('@');
+        let has_credentials = rest.split('=').next().is_some_and(|rest| rest.contains('@'));
+        if kind == DatabaseKind::Postgres && is_cut_short && has_credentials {
+            return Err(InvalidDatabaseUrl::Unescaped);
+        }
         Ok(Self { kind, url: url.into() })
     }
 }
@@ -72,11 +86,6 @@ impl fmt::Display for DatabaseUrl {
             Some((scheme, user, host))
         }) {
             Some((scheme, user, host)) => write!(f, "{scheme}://{user}:{REDACTED}@{host}")?,
-            // A password that was not escaped may hold a question mark, too. What follows it is not
-            // shown, whatever it is.
-            None if parameters.is_some_and(|rest| rest.contains('@')) && !ends_in_port(place) => {
-                return f.write_str(REDACTED);
-            }
             None => f.write_str(place)?,
         }
         for (n, parameter) in parameters.into_iter().flat_map(|all| all.split('&')).enumerate() {
@@ -88,13 +97,6 @@ impl fmt::Display for DatabaseUrl {
         }
         Ok(())
     }
-}
-
-/// Whether what seems to be host and port can be that, and not a name and half a password.
-fn ends_in_port(place: &str) -> bool {
-    let authority = place.split_once("://").map_or(place, |(_, rest)| rest);
-    let host = authority.split_once('/').map_or(authority, |(host, _)| host);
-    host.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 impl fmt::Debug for DatabaseUrl {
@@ -121,8 +123,18 @@ mod tests {
         assert_eq!(kind("sqlite://data/chat.db"), Ok(DatabaseKind::Sqlite));
         assert_eq!(kind("sqlite:data/chat.db"), Ok(DatabaseKind::Sqlite));
         for url in ["", "chat.db", "mysql://localhost/chat", "postgres:chat"] {
-            assert_eq!(kind(url), Err(UnknownDatabase), "{url}");
+            assert_eq!(kind(url), Err(InvalidDatabaseUrl::Unknown), "{url}");
         }
+    }
+
+    #[test]
+    fn a_password_that_would_be_read_as_a_host_is_refused() {
+        for password in ["12/s3", "s3?cret", "#"] {
+            let url = format!("postgres://chat:{password}@db/chat");
+            let refused = DatabaseUrl::try_from(url).unwrap_err();
+            assert_eq!(refused, InvalidDatabaseUrl::Unescaped, "{password}");
+        }
+        DatabaseUrl::try_from("postgres://db:5432/chat?user=a@b".to_owned()).unwrap();
     }
 
     #[test]
@@ -135,7 +147,6 @@ mod tests {
                 "postgres://db/chat?user=chat&password=s3cret",
                 "postgres://db/chat?user=chat&password=[redacted]",
             ),
-            ("postgres://chat:s3?cret@db/chat", "[redacted]"),
             (
                 "postgres://db:5432/chat?user=a@b&password=s3cret",
                 "postgres://db:5432/chat?user=a@b&password=[redacted]",

@@ -15,7 +15,7 @@ mod sources;
 mod tree;
 mod validate;
 
-pub use database_url::{DatabaseKind, DatabaseUrl, UnknownDatabase};
+pub use database_url::{DatabaseKind, DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{ConfigError, Origin};
 pub use key::Key;
 pub use parts::{

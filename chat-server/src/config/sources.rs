@@ -3,7 +3,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::database_url::UnknownDatabase;
 use super::error::{ConfigError, Origin};
 use super::key::{self, Key};
 use super::tree::{Tree, leaves_of_file, snake_case};
@@ -139,7 +138,6 @@ impl Layers {
                 origin: origins.get(name).cloned().unwrap_or(Origin::Default),
                 message: match name {
                     "jwt.secret" => "a text is needed".into(),
-                    "store.url" | "store.replica_url" => UnknownDatabase.to_string(),
                     "listen" => "an address and a port are needed, such as 127.0.0.1:8080".into(),
                     _ => error.inner().to_string(),
                 },

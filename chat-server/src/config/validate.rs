@@ -83,7 +83,11 @@ impl Config {
             ("presence.grace_ms", self.presence.grace_ms, 0..=DAY_MS),
             ("presence.lease_ms", self.presence.lease_ms, 1_000..=DAY_MS),
             ("store.call_timeout_ms", self.store.call_timeout_ms, 10..=600_000),
-            ("store.statement_timeout_ms", self.store.statement_timeout_ms, 10..=600_000),
+            (
+                "store.statement_timeout_ms",
+                self.store.statement_timeout_ms,
+                10..=self.store.call_timeout_ms,
+            ),
             ("store.lock_timeout_ms", self.store.lock_timeout_ms, 10..=600_000),
             ("store.cache_staleness_ms", self.store.cache_staleness_ms, 1..=600_000),
             ("http.header_timeout_ms", self.http.header_timeout_ms, 10..=600_000),

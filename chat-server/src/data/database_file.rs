@@ -35,6 +35,10 @@ impl DatabaseFile {
         let Some(path) = path_of(url) else {
             return Ok(Self { location: url.to_owned(), _lock: None });
         };
+        // A folder that is not there is told by the store, in better words.
+        if path.parent().is_some_and(|folder| folder != Path::new("") && !folder.exists()) {
+            return Ok(Self { location: url.to_owned(), _lock: None });
+        }
         let lock = path.with_added_extension("lock");
         let Some(lock) = ProcessLock::take(&lock)? else { return Err(DataError::InUse(path)) };
         open_private(&path)?;
