@@ -11,6 +11,8 @@ use crate::{Postgres, ServerError};
 
 /// How often another port is tried.
 const ATTEMPTS: u32 = 5;
+/// How many connections to the server the pooler has at most, over all databases.
+const MAX_SERVER_CONNECTIONS: u32 = 64;
 /// How long a connection on the same machine may take.
 const CONNECT: Duration = Duration::from_secs(1);
 
@@ -52,9 +54,15 @@ impl PgBouncer {
     ) -> Result<Self, ServerError> {
         let folder = folder("pgbouncer", user)?;
         let settings = folder.path().join("pgbouncer.ini");
-        std::fs::write(&settings, configuration(port, postgres.port()))
-            .map_err(ServerError::io("writing the settings of pgbouncer"))?;
-        user.own(&settings)?;
+        let users = folder.path().join("users.txt");
+        for (file, text) in [
+            (&settings, configuration(port, postgres.port(), &users)),
+            (&users, "\"postgres\" \"\"\n".to_owned()),
+        ] {
+            std::fs::write(file, text)
+                .map_err(ServerError::io("writing the settings of pgbouncer"))?;
+            user.own(file)?;
+        }
         let mut words = user.words(program)?;
         words.push(settings.display().to_string());
         let mut process = Process::start("pgbouncer", folder.path().to_owned(), &words)?;
@@ -71,20 +79,24 @@ impl PgBouncer {
     }
 }
 
-fn configuration(port: u16, server: u16) -> String {
+/// The pooler keeps a connection for some time after its last use, and it has a pool for each
+/// database. So that many databases, one a test, do not use up the connections of the server, the
+/// limit is that of the user: at it, the pooler closes idle connections of other databases.
+fn configuration(port: u16, server: u16, users: &Path) -> String {
+    let users = users.display();
     format!(
         "[databases]
-* = host=127.0.0.1 port={server} user=postgres
+* = host=127.0.0.1 port={server}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
-auth_type = any
+auth_type = trust
+auth_file = {users}
 pool_mode = transaction
 max_client_conn = 500
 default_pool_size = 8
-server_idle_timeout = 5
-max_db_connections = 40
+max_user_connections = {MAX_SERVER_CONNECTIONS}
 "
     )
 }
