@@ -82,5 +82,5 @@ pub use chat::{Actor, Chat, ChatBuilder, Check, NotReady, Receipt, Sent};
 pub use chat_proto as proto;
 pub use config::{ChatConfig, PresenceScope};
 pub use error::ChatError;
-pub use memory::{MemoryPresence, MemoryStore};
+pub use memory::{MemoryLimits, MemoryPresence, MemoryStore};
 pub use session::{Outgoing, Session};

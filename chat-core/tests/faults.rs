@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::auth::Identity;
-use chat_core::broker::{Broker, BrokerError, MemoryBroker, MemoryBrokerNode, Received, Subject};
-use chat_core::presence::PresenceStore;
+use chat_core::broker::{
+    Broker, BrokerError, BrokerMessage, MemoryBroker, MemoryBrokerNode, Received, Subject,
+};
+use chat_core::presence::{Entered, Lease, PresenceStore};
 use chat_core::proto::{
     ConversationId, CreateRoom, LoginSessionId, Member, MemberProfile, Message, MessageId,
     MessageSend, NodeId, PresenceStatus, User, UserId,
 };
 use chat_core::store::{
-    AppendOutcome, Changes, EnsureUser, Head, JoinOutcome, LeaveOutcome, MemberStore, Membership,
-    MessageDraft, MessageStore, NewUser, StoreError, UserStore,
+    AppendOutcome, Changes, Contact, EnsureUser, Head, JoinOutcome, LeaveOutcome, MemberStore,
+    Membership, MessageDraft, MessageStore, NewUser, StoreError, UserStore,
 };
 use chat_core::{Actor, Chat, ChatConfig, MemoryPresence, MemoryStore};
 use common::replica::Replica;
@@ -111,7 +113,7 @@ impl MemberStore for GatedMembers {
         }
         r
     }
-    async fn contacts(&self, u: &UserId, m: usize, l: usize) -> Result<Vec<UserId>, StoreError> {
+    async fn contacts(&self, u: &UserId, m: usize, l: usize) -> Result<Vec<Contact>, StoreError> {
         self.inner.contacts(u, m, l).await
     }
     async fn chosen(&self, u: &UserId) -> Result<usize, StoreError> {
@@ -165,11 +167,17 @@ struct FlakyPresence {
 }
 #[async_trait]
 impl PresenceStore for FlakyPresence {
-    async fn enter(&self, n: NodeId, u: &UserId, l: Duration) -> Result<bool, StoreError> {
+    async fn enter(
+        &self,
+        n: NodeId,
+        u: &UserId,
+        d: u32,
+        l: Duration,
+    ) -> Result<Entered, StoreError> {
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
-        let r = self.inner.enter(n, u, l).await;
+        let r = self.inner.enter(n, u, d, l).await;
         if self.hang_enter.swap(false, Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
@@ -181,7 +189,7 @@ impl PresenceStore for FlakyPresence {
         }
         self.inner.leave(n, u).await
     }
-    async fn renew(&self, n: NodeId, l: Duration) -> Result<(), StoreError> {
+    async fn renew(&self, n: NodeId, l: Duration) -> Result<Lease, StoreError> {
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
@@ -262,19 +270,25 @@ async fn who_comes_back_from_a_dead_node_stays_online() {
 struct Remote(MemoryBrokerNode);
 #[async_trait]
 impl Broker for Remote {
-    async fn publish(&self, s: Subject, p: bytes::Bytes) -> Result<(), BrokerError> {
+    async fn publish(&self, m: Vec<BrokerMessage>) -> Result<(), BrokerError> {
         passes(Duration::from_millis(1)).await;
-        self.0.publish(s, p).await
+        self.0.publish(m).await
     }
-    async fn subscribe(&self, s: Subject) -> Result<(), BrokerError> {
+    async fn subscribe(&self, s: Vec<Subject>) -> Result<(), BrokerError> {
         passes(Duration::from_millis(1)).await;
         self.0.subscribe(s).await
     }
-    async fn unsubscribe(&self, s: Subject) -> Result<(), BrokerError> {
+    async fn unsubscribe(&self, s: Vec<Subject>) -> Result<(), BrokerError> {
         self.0.unsubscribe(s).await
     }
     async fn receive(&self) -> Result<Received, BrokerError> {
         self.0.receive().await
+    }
+    async fn probe(&self) -> Result<(), BrokerError> {
+        self.0.probe().await
+    }
+    async fn close(&self) {
+        self.0.close().await;
     }
 }
 
@@ -312,18 +326,22 @@ async fn a_node_that_shuts_down_tells_the_others_who_went() {
 struct FrozenBroker;
 #[async_trait]
 impl Broker for FrozenBroker {
-    async fn publish(&self, _: Subject, _: bytes::Bytes) -> Result<(), BrokerError> {
+    async fn publish(&self, _: Vec<BrokerMessage>) -> Result<(), BrokerError> {
         std::future::pending().await
     }
-    async fn subscribe(&self, _: Subject) -> Result<(), BrokerError> {
+    async fn subscribe(&self, _: Vec<Subject>) -> Result<(), BrokerError> {
         std::future::pending().await
     }
-    async fn unsubscribe(&self, _: Subject) -> Result<(), BrokerError> {
+    async fn unsubscribe(&self, _: Vec<Subject>) -> Result<(), BrokerError> {
         std::future::pending().await
     }
     async fn receive(&self) -> Result<Received, BrokerError> {
         std::future::pending().await
     }
+    async fn probe(&self) -> Result<(), BrokerError> {
+        std::future::pending().await
+    }
+    async fn close(&self) {}
 }
 
 /// A frozen broker does not keep people out.
@@ -361,21 +379,27 @@ struct FailFirst {
 }
 #[async_trait]
 impl Broker for FailFirst {
-    async fn publish(&self, s: Subject, p: bytes::Bytes) -> Result<(), BrokerError> {
-        self.inner.publish(s, p).await
+    async fn publish(&self, m: Vec<BrokerMessage>) -> Result<(), BrokerError> {
+        self.inner.publish(m).await
     }
-    async fn subscribe(&self, s: Subject) -> Result<(), BrokerError> {
+    async fn subscribe(&self, s: Vec<Subject>) -> Result<(), BrokerError> {
         if self.left.load(Ordering::SeqCst) > 0 {
             self.left.fetch_sub(1, Ordering::SeqCst);
             return Err(BrokerError::new("away"));
         }
         self.inner.subscribe(s).await
     }
-    async fn unsubscribe(&self, s: Subject) -> Result<(), BrokerError> {
+    async fn unsubscribe(&self, s: Vec<Subject>) -> Result<(), BrokerError> {
         self.inner.unsubscribe(s).await
     }
     async fn receive(&self) -> Result<Received, BrokerError> {
         self.inner.receive().await
+    }
+    async fn probe(&self) -> Result<(), BrokerError> {
+        self.inner.probe().await
+    }
+    async fn close(&self) {
+        self.inner.close().await;
     }
 }
 

@@ -23,7 +23,8 @@ pub enum Subject {
     Conversation(ConversationId),
     /// One user: for nodes with sessions of that user.
     User(UserId),
-    /// Who came and went: for every node.
+    /// Who came and went, where everyone sees everyone's presence: for every node. Otherwise nobody
+    /// subscribes to it, and presence travels with conversations.
     Presence,
 }
 
@@ -57,8 +58,8 @@ pub struct BrokerMessage {
 pub enum Received {
     /// A message.
     Message(BrokerMessage),
-    /// The connection was interrupted and is back: anything may have been lost since. The node
-    /// looks at once for what it missed.
+    /// The connection was interrupted and is back, or messages were dropped because the node read
+    /// too slowly: anything may have been lost. The node looks at once for what it missed.
     Reconnected,
 }
 
@@ -79,20 +80,43 @@ impl BrokerError {
 ///
 /// To ensure correctness: a message published after a subscription was acknowledged reaches the
 /// subscriber, unless it is lost; a message is delivered at most to those subscribed. A node may
-/// receive what it published itself.
+/// receive what it published itself. What waits for a node that reads slowly is bounded: the rest is
+/// lost to that node, which is told so by [`Received::Reconnected`], and harms nobody else.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait Broker: Debug + Send + Sync + 'static {
-    /// Tells every node that is subscribed.
-    async fn publish(&self, subject: Subject, payload: Bytes) -> Result<(), BrokerError>;
+    /// Tells of each message every node that is subscribed to its subject. Those of one subject, from
+    /// one node, arrive in this order unless the connection breaks.
+    ///
+    /// The engine hands over all that waits, so that one exchange with the broker carries it.
+    async fn publish(&self, messages: Vec<BrokerMessage>) -> Result<(), BrokerError>;
 
-    /// Begins to receive what is published on a subject, from the moment this returns. A second
-    /// subscription to the same subject changes nothing.
-    async fn subscribe(&self, subject: Subject) -> Result<(), BrokerError>;
+    /// Begins to receive what is published on these subjects, from the moment this returns. A
+    /// subscription to one that is subscribed to already changes nothing.
+    ///
+    /// After a failure some may be subscribed to and some not; the engine asks again. Subscriptions
+    /// outlive the connection: a new one is made with all of them before
+    /// [`Received::Reconnected`] is returned.
+    async fn subscribe(&self, subjects: Vec<Subject>) -> Result<(), BrokerError>;
 
     /// Ends that.
-    async fn unsubscribe(&self, subject: Subject) -> Result<(), BrokerError>;
+    async fn unsubscribe(&self, subjects: Vec<Subject>) -> Result<(), BrokerError>;
 
-    /// Waits for the next message. Called by one task at a time, and safe to cancel.
+    /// Waits for the next message. Called by one task at a time, and safe to cancel. Fails only
+    /// when the connection has been given up for good, such as by [`Broker::close`].
     async fn receive(&self) -> Result<Received, BrokerError>;
+
+    /// Sends something through the broker and waits until it has come back, by the connections that
+    /// the other methods use. [`Broker::receive`] does not return it.
+    async fn probe(&self) -> Result<(), BrokerError>;
+
+    /// Ends the connection, after what was published. All other calls fail from then on.
+    async fn close(&self);
+
+    /// Whether every message reaches every subscriber that is not [told](Received::Reconnected) of an
+    /// interruption, even one that reads slowly. Then the engine need not compare with the store by
+    /// the clock.
+    fn is_lossless(&self) -> bool {
+        false
+    }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::CachedStore;
 use super::generations::Topic;
 use super::shelf::Answer;
-use crate::store::{JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use crate::store::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
 
 #[async_trait]
 impl MemberStore for CachedStore {
@@ -74,7 +74,7 @@ impl MemberStore for CachedStore {
         user: &UserId,
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<UserId>, StoreError> {
+    ) -> Result<Vec<Contact>, StoreError> {
         self.store.contacts(user, max_members, limit).await
     }
 }

@@ -58,6 +58,14 @@ impl LoginSessionStore for MemoryStore {
         Ok(self.lock().logins_of(user))
     }
 
+    async fn existing_login_sessions(
+        &self,
+        ids: &[LoginSessionId],
+    ) -> Result<Vec<LoginSessionId>, StoreError> {
+        let data = self.lock();
+        Ok(ids.iter().filter(|id| data.logins.contains_key(*id)).copied().collect())
+    }
+
     async fn end_login_session(
         &self,
         user: &UserId,

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use chat_proto::{
 use jiff::Timestamp;
 
 use super::MemoryStore;
-use crate::store::{JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use crate::store::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
 
 #[async_trait]
 impl MemberStore for MemoryStore {
@@ -98,18 +98,22 @@ impl MemberStore for MemoryStore {
         user: &UserId,
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<UserId>, StoreError> {
+    ) -> Result<Vec<Contact>, StoreError> {
         let data = self.lock();
         let small = data
             .conversations_of(user)
             .map(|(record, _)| record)
             .filter(|record| record.conversation.member_count <= max_members as u64);
-        let contacts: BTreeSet<&UserId> = small
-            .flat_map(|record| record.members.values())
-            .filter(|entry| entry.member.state == MemberState::Joined)
-            .map(|entry| &entry.member.user_id)
-            .filter(|other| *other != user)
-            .collect();
-        Ok(contacts.into_iter().take(limit).cloned().collect())
+        let mut contacts: BTreeMap<&UserId, ConversationId> = BTreeMap::new();
+        for member in small.flat_map(|record| record.members.values()).map(|entry| &entry.member) {
+            if member.state == MemberState::Joined && member.user_id != *user {
+                let shared = contacts.entry(&member.user_id).or_insert(member.conversation_id);
+                *shared = member.conversation_id.min(*shared);
+            }
+        }
+        let contacts = contacts.into_iter().take(limit);
+        Ok(contacts
+            .map(|(user_id, conversation_id)| Contact { user_id: user_id.clone(), conversation_id })
+            .collect())
     }
 }

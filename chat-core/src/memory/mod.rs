@@ -6,6 +6,7 @@ mod conversation;
 mod cursor;
 mod data;
 mod inbox;
+mod limits;
 mod login;
 mod member;
 mod message;
@@ -19,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use self::data::Data;
+pub use self::limits::MemoryLimits;
 pub use self::presence::MemoryPresence;
 
 /// The smallest complete store: everything in maps, gone when it is dropped.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chat_proto::{NodeId, PresenceStatus, UserId};
 use tokio::time::Instant;
 
-use crate::presence::PresenceStore;
+use crate::presence::{Entered, Lease, PresenceStore};
 use crate::store::StoreError;
 
 /// Presence in memory: for one node, or for the nodes of one process, each with a clone.
@@ -28,7 +28,8 @@ struct Node {
     /// When the lease runs out. From then on nobody is online here, though the users stay until
     /// somebody is told that they are gone.
     lease_ends: Instant,
-    users: HashSet<UserId>,
+    /// With how many devices each is here.
+    users: HashMap<UserId, u32>,
 }
 
 impl MemoryPresence {
@@ -49,23 +50,27 @@ impl PresenceStore for MemoryPresence {
         &self,
         node: NodeId,
         user: &UserId,
+        devices: u32,
         lease: Duration,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Entered, StoreError> {
         let now = Instant::now();
         let mut state = self.lock();
-        let arrives = !state.is_online(user, now);
-        if arrives {
+        let came_online = !state.is_online(user, now);
+        if came_online {
             // Whoever is told of the arrival need not be told of an end that came before.
             state.forget(user);
         }
-        let entry = state.node(node, now + lease);
-        entry.users.insert(user.clone());
-        Ok(arrives)
+        let held = state.renew(node, now, lease);
+        if let Some(node) = state.nodes.get_mut(&node) {
+            node.users.insert(user.clone(), devices);
+        }
+        Ok(Entered { came_online, devices: state.devices(user, now), lease: held })
     }
 
     async fn leave(&self, node: NodeId, user: &UserId) -> Result<bool, StoreError> {
         let mut state = self.lock();
-        let was_here = state.nodes.get_mut(&node).is_some_and(|node| node.users.remove(user));
+        let was_here =
+            state.nodes.get_mut(&node).is_some_and(|node| node.users.remove(user).is_some());
         let gone = was_here && !state.is_online(user, Instant::now());
         if gone {
             state.forget(user);
@@ -73,16 +78,16 @@ impl PresenceStore for MemoryPresence {
         Ok(gone)
     }
 
-    async fn renew(&self, node: NodeId, lease: Duration) -> Result<(), StoreError> {
-        self.lock().node(node, Instant::now() + lease);
-        Ok(())
+    async fn renew(&self, node: NodeId, lease: Duration) -> Result<Lease, StoreError> {
+        Ok(self.lock().renew(node, Instant::now(), lease))
     }
 
     async fn expire(&self) -> Result<Vec<UserId>, StoreError> {
         let now = Instant::now();
         let mut state = self.lock();
         let ended = state.nodes.extract_if(|_, node| node.lease_ends <= now);
-        let mut gone: HashSet<UserId> = ended.flat_map(|(_, node)| node.users).collect();
+        let mut gone: HashSet<UserId> =
+            ended.flat_map(|(_, node)| node.users.into_keys()).collect();
         gone.retain(|user| !state.is_online(user, now));
         for user in &gone {
             state.forget(user);
@@ -112,24 +117,33 @@ impl PresenceStore for MemoryPresence {
     async fn online(&self, limit: usize) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
         let now = Instant::now();
         let state = self.lock();
-        let live = state.nodes.values().filter(|node| node.lease_ends > now);
-        let users: HashSet<&UserId> = live.flat_map(|node| &node.users).collect();
+        let users: HashSet<&UserId> = state.live(now).flat_map(|node| node.users.keys()).collect();
         let users = users.into_iter().take(limit);
         Ok(users.map(|user| (user.clone(), state.status(user))).collect())
     }
 }
 
 impl State {
-    /// The node, with its lease renewed.
-    fn node(&mut self, id: NodeId, lease_ends: Instant) -> &mut Node {
-        let empty = || Node { lease_ends, users: HashSet::new() };
-        let node = self.nodes.entry(id).or_insert_with(empty);
-        node.lease_ends = lease_ends;
-        node
+    /// Renews a node's lease, or begins it.
+    fn renew(&mut self, id: NodeId, now: Instant, lease: Duration) -> Lease {
+        let fresh = Node { lease_ends: now, users: HashMap::new() };
+        let node = self.nodes.entry(id).or_insert(fresh);
+        let held = if node.lease_ends > now { Lease::Kept } else { Lease::Begun };
+        node.lease_ends = now + lease;
+        held
+    }
+
+    fn live(&self, now: Instant) -> impl Iterator<Item = &Node> {
+        self.nodes.values().filter(move |node| node.lease_ends > now)
+    }
+
+    /// How many devices a user has on all nodes.
+    fn devices(&self, user: &UserId, now: Instant) -> u64 {
+        self.live(now).filter_map(|node| node.users.get(user)).map(|count| u64::from(*count)).sum()
     }
 
     fn is_online(&self, user: &UserId, now: Instant) -> bool {
-        self.nodes.values().any(|node| node.lease_ends > now && node.users.contains(user))
+        self.live(now).any(|node| node.users.contains_key(user))
     }
 
     fn status(&self, user: &UserId) -> PresenceStatus {

@@ -127,7 +127,9 @@ impl Presence {
             PresenceScope::Shared => {
                 let members = self.config.limits.presence_members;
                 let asking = self.stores.members.contacts(user, members, MAX_CONTACTS);
-                within(self.config.call_timeout(), asking).await.map(Audience::Contacts)
+                let contacts = within(self.config.call_timeout(), asking).await?;
+                let contacts = contacts.into_iter().map(|contact| contact.user_id).collect();
+                Ok(Audience::Contacts(contacts))
             }
         }
     }

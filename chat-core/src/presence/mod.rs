@@ -21,7 +21,7 @@ pub(crate) use audience::{Audience, MAKE_UP};
 use grace::Grace;
 #[cfg(feature = "testing")]
 pub use store::MockPresenceStore;
-pub use store::PresenceStore;
+pub use store::{Entered, Lease, PresenceStore};
 
 use crate::config::{ChatConfig, PresenceScope};
 use crate::error::ChatError;
@@ -108,9 +108,9 @@ impl Presence {
         }
         // Noted before the store is asked: should the answer be lost, the user still leaves.
         lock(&self.here).entered.insert(user.clone());
-        let entering = self.store.enter(self.node, user, self.config.presence_lease());
+        let entering = self.store.enter(self.node, user, 1, self.config.presence_lease());
         match within(self.config.call_timeout(), entering).await {
-            Ok(came_online) => {
+            Ok(Entered { came_online, .. }) => {
                 {
                     let mut here = lock(&self.here);
                     here.unrecorded.remove(user);

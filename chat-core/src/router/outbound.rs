@@ -6,12 +6,14 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::causes;
-use crate::broker::{Broker, Subject};
+use crate::broker::{Broker, BrokerError, BrokerMessage, Subject};
 use crate::tasks::Tasks;
 
 /// How much waits for the broker; further messages are lost to the other nodes, which then read
 /// the store.
 const QUEUE: usize = 16_384;
+/// How many orders are carried out by as few calls of the broker as possible.
+const BATCH: usize = 256;
 
 /// What goes to the broker, in order, without anybody waiting for it.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub(super) struct Outbound {
 
 #[derive(Debug)]
 enum Order {
-    Publish(Subject, Bytes),
+    Publish(BrokerMessage),
     Subscribe(Subject, oneshot::Sender<bool>),
     Unsubscribe(Subject),
     Flush(oneshot::Sender<()>),
@@ -43,7 +45,7 @@ impl Outbound {
     }
 
     pub(super) fn publish(&self, subject: Subject, payload: Bytes) {
-        self.order(Order::Publish(subject, payload));
+        self.order(Order::Publish(BrokerMessage { subject, payload }));
     }
 
     /// Subscribes, and waits until the broker has answered, but not for ever; returns whether it
@@ -85,34 +87,75 @@ async fn carry_out(
     timeout: Duration,
 ) {
     let mut orders = orders.lock().await;
+    let mut waiting = Vec::with_capacity(BATCH);
     // Until when a broker that did not answer is not told anything: everybody would wait for it.
     let mut spared: Option<Instant> = None;
-    while let Some(order) = orders.recv().await {
-        if matches!(order, Order::Publish(..)) && spared.is_some_and(|until| Instant::now() < until)
-        {
-            continue;
-        }
-        let done = async {
-            match order {
-                Order::Publish(subject, payload) => broker.publish(subject, payload).await,
-                Order::Subscribe(subject, done) => {
-                    let subscribed = broker.subscribe(subject).await;
-                    let _ = done.send(subscribed.is_ok());
-                    subscribed
-                }
-                Order::Unsubscribe(subject) => broker.unsubscribe(subject).await,
-                Order::Flush(done) => {
-                    let _ = done.send(());
-                    Ok(())
+    while orders.recv_many(&mut waiting, BATCH).await > 0 {
+        for batch in batches(waiting.drain(..)) {
+            let is_news = matches!(batch, Batch::Publish(_));
+            if is_news && spared.is_some_and(|until| Instant::now() < until) {
+                continue;
+            }
+            match tokio::time::timeout(timeout, batch.carry_out(&*broker)).await {
+                Ok(Ok(())) => spared = None,
+                Ok(Err(error)) => tracing::warn!(error = %causes(&error), "a broker call failed"),
+                Err(_) => {
+                    tracing::warn!("the broker did not answer in time");
+                    spared = Some(Instant::now() + timeout);
                 }
             }
-        };
-        match tokio::time::timeout(timeout, done).await {
-            Ok(Ok(())) => spared = None,
-            Ok(Err(error)) => tracing::warn!(error = %causes(&error), "a broker call failed"),
-            Err(_) => {
-                tracing::warn!("the broker did not answer in time");
-                spared = Some(Instant::now() + timeout);
+        }
+    }
+}
+
+/// Orders of one kind that follow one another, for one call of the broker.
+#[derive(Debug)]
+enum Batch {
+    Publish(Vec<BrokerMessage>),
+    Subscribe(Vec<Subject>, Vec<oneshot::Sender<bool>>),
+    Unsubscribe(Vec<Subject>),
+    Flush(oneshot::Sender<()>),
+}
+
+fn batches(orders: impl Iterator<Item = Order>) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for order in orders {
+        match (batches.last_mut(), order) {
+            (Some(Batch::Publish(messages)), Order::Publish(message)) => messages.push(message),
+            (Some(Batch::Subscribe(subjects, waiting)), Order::Subscribe(subject, done)) => {
+                subjects.push(subject);
+                waiting.push(done);
+            }
+            (Some(Batch::Unsubscribe(subjects)), Order::Unsubscribe(subject)) => {
+                subjects.push(subject);
+            }
+            (_, Order::Publish(message)) => batches.push(Batch::Publish(vec![message])),
+            (_, Order::Subscribe(subject, done)) => {
+                batches.push(Batch::Subscribe(vec![subject], vec![done]));
+            }
+            (_, Order::Unsubscribe(subject)) => batches.push(Batch::Unsubscribe(vec![subject])),
+            (_, Order::Flush(done)) => batches.push(Batch::Flush(done)),
+        }
+    }
+    batches
+}
+
+impl Batch {
+    async fn carry_out(self, broker: &dyn Broker) -> Result<(), BrokerError> {
+        match self {
+            Self::Publish(messages) => broker.publish(messages).await,
+            Self::Subscribe(subjects, waiting) => {
+                let subscribed = broker.subscribe(subjects).await;
+                for done in waiting {
+                    // Whoever no longer waits has noted it as not subscribed.
+                    let _ = done.send(subscribed.is_ok());
+                }
+                subscribed
+            }
+            Self::Unsubscribe(subjects) => broker.unsubscribe(subjects).await,
+            Self::Flush(done) => {
+                let _ = done.send(());
+                Ok(())
             }
         }
     }

@@ -168,7 +168,7 @@ macro_rules! forward_store {
                 user: &::chat_proto::UserId,
                 max_members: usize,
                 limit: usize,
-            ) -> Result<Vec<::chat_proto::UserId>, $crate::store::StoreError> {
+            ) -> Result<Vec<$crate::store::Contact>, $crate::store::StoreError> {
                 $via!(self.members.contacts(user, max_members, limit), read)
             }
         }
@@ -348,6 +348,13 @@ macro_rules! forward_accounts {
                 user: &::chat_proto::UserId,
             ) -> Result<Vec<$crate::store::LoginSession>, $crate::store::StoreError> {
                 $via!(self.logins.login_sessions(user), read)
+            }
+
+            async fn existing_login_sessions(
+                &self,
+                ids: &[::chat_proto::LoginSessionId],
+            ) -> Result<Vec<::chat_proto::LoginSessionId>, $crate::store::StoreError> {
+                $via!(self.logins.existing_login_sessions(ids), read)
             }
 
             async fn end_login_session(

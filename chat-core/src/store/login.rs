@@ -55,6 +55,12 @@ pub trait LoginSessionStore: Aggregate {
     /// The user's sessions, the most recently used first.
     async fn login_sessions(&self, user: &UserId) -> Result<Vec<LoginSession>, StoreError>;
 
+    /// Those of these sessions that have not ended, expired or not, in any order.
+    async fn existing_login_sessions(
+        &self,
+        ids: &[LoginSessionId],
+    ) -> Result<Vec<LoginSessionId>, StoreError>;
+
     /// Ends one session of the user; false when the user has no such session.
     async fn end_login_session(
         &self,

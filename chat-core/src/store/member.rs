@@ -37,6 +37,16 @@ pub struct Membership {
     pub change_seq: u64,
 }
 
+/// Somebody whose presence a user may see.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Contact {
+    /// Who.
+    pub user_id: UserId,
+    /// One of the conversations that both are members of. Nodes with the contact's devices hear what
+    /// is told of it.
+    pub conversation_id: ConversationId,
+}
+
 /// Who takes part in what.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
@@ -86,11 +96,12 @@ pub trait MemberStore: Aggregate {
     async fn memberships(&self, users: &[UserId]) -> Result<Vec<Membership>, StoreError>;
 
     /// Up to `limit` other users who share with this one a conversation of at most `max_members`
-    /// members: those whose presence this user may see.
+    /// members: those whose presence this user may see. Each comes once, with one such conversation,
+    /// and always the same while nothing changes.
     async fn contacts(
         &self,
         user: &UserId,
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<UserId>, StoreError>;
+    ) -> Result<Vec<Contact>, StoreError>;
 }

@@ -38,7 +38,7 @@ pub use cursor::{CursorAdvance, CursorKind, CursorStore};
 pub use error::StoreError;
 pub use inbox::{InboxPosition, InboxStore, Overview, Standing, UnreadTotal};
 pub use login::{LoginSession, LoginSessionStore, TokenHash};
-pub use member::{JoinOutcome, LeaveOutcome, MemberStore, Membership};
+pub use member::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership};
 pub use message::{AppendOutcome, Changes, Head, MessageDraft, MessageStore};
 pub use parts::StoreParts;
 pub use probe::ProbeStore;

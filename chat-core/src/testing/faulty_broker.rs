@@ -2,7 +2,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 use crate::broker::{
     Broker, BrokerError, BrokerMessage, MemoryBroker, MemoryBrokerNode, Received, Subject,
@@ -101,16 +100,24 @@ impl FaultyBrokerNode {
 
 #[async_trait]
 impl Broker for FaultyBrokerNode {
-    async fn publish(&self, subject: Subject, payload: Bytes) -> Result<(), BrokerError> {
-        self.node.publish(subject, payload).await
+    async fn publish(&self, messages: Vec<BrokerMessage>) -> Result<(), BrokerError> {
+        self.node.publish(messages).await
     }
 
-    async fn subscribe(&self, subject: Subject) -> Result<(), BrokerError> {
-        self.node.subscribe(subject).await
+    async fn subscribe(&self, subjects: Vec<Subject>) -> Result<(), BrokerError> {
+        self.node.subscribe(subjects).await
     }
 
-    async fn unsubscribe(&self, subject: Subject) -> Result<(), BrokerError> {
-        self.node.unsubscribe(subject).await
+    async fn unsubscribe(&self, subjects: Vec<Subject>) -> Result<(), BrokerError> {
+        self.node.unsubscribe(subjects).await
+    }
+
+    async fn probe(&self) -> Result<(), BrokerError> {
+        self.node.probe().await
+    }
+
+    async fn close(&self) {
+        self.node.close().await;
     }
 
     async fn receive(&self) -> Result<Received, BrokerError> {

@@ -201,7 +201,7 @@ macro_rules! member_store {
             user: &::chat_core::proto::UserId,
             max_members: usize,
             limit: usize,
-        ) -> Result<Vec<::chat_core::proto::UserId>, ::chat_core::store::StoreError> {
+        ) -> Result<Vec<::chat_core::store::Contact>, ::chat_core::store::StoreError> {
             ::chat_core::store::MemberStore::contacts(&*self.store, user, max_members, limit).await
         }
     } };

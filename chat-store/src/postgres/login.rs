@@ -19,6 +19,8 @@ pub(super) const BY_TOKEN: &str = "SELECT * FROM chat_login_session WHERE token_
 pub(super) const OF_USER: &str = "SELECT * FROM chat_login_session WHERE user_id = $1
      ORDER BY last_used_at DESC, id DESC";
 
+pub(super) const EXISTING: &str = "SELECT id FROM chat_login_session WHERE id = ANY($1)";
+
 pub(super) const EXPIRED: &str = "DELETE FROM chat_login_session WHERE expires_at < $1";
 
 #[async_trait]
@@ -71,6 +73,15 @@ impl LoginSessionStore for PostgresStore {
     async fn login_sessions(&self, user: &UserId) -> Result<Vec<LoginSession>, StoreError> {
         let rows = self.primary.rows(sql(OF_USER).bind(user.as_str())).await?;
         Ok(read_all(&rows, read_login_session)?)
+    }
+
+    async fn existing_login_sessions(
+        &self,
+        ids: &[LoginSessionId],
+    ) -> Result<Vec<LoginSessionId>, StoreError> {
+        let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+        let rows = self.primary.rows(sql(EXISTING).bind(ids)).await?;
+        Ok(read_all(&rows, |row| row.id("id"))?)
     }
 
     async fn end_login_session(

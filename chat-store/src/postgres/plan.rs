@@ -150,6 +150,7 @@ async fn people_and_rooms_are_found_by_indexes() {
         (account::BY_NAME, &["chat_user_username_key_key"]),
         (login::BY_TOKEN, &["chat_login_session_token_hash_key"]),
         (login::OF_USER, &["chat_login_session_user"]),
+        (login::EXISTING, &["chat_login_session_pkey"]),
         (login::EXPIRED, &["chat_login_session_expires_at"]),
     ] {
         assert_uses(connection, query, indexes).await;

@@ -1,5 +1,5 @@
 use chat_core::proto::{Member, MemberProfile, UserId};
-use chat_core::store::Membership;
+use chat_core::store::{Contact, Membership};
 
 use super::read_user;
 use crate::columns::Columns;
@@ -39,7 +39,12 @@ pub(crate) fn read_membership(row: &impl Columns) -> sqlx::Result<Membership> {
     })
 }
 
+/// Reads who the member is, and of what.
+pub(crate) fn read_contact(row: &impl Columns) -> sqlx::Result<Contact> {
+    Ok(Contact { user_id: read_user_id(row)?, conversation_id: row.id("member_of")? })
+}
+
 /// Reads who the member is.
-pub(crate) fn read_user_id(row: &impl Columns) -> sqlx::Result<UserId> {
+fn read_user_id(row: &impl Columns) -> sqlx::Result<UserId> {
     row.parsed("member_id")
 }

@@ -17,7 +17,7 @@ pub(crate) use self::conversation::{
 pub(crate) use self::inbox::{read_overview, read_summary, read_unread_total, summaries_of};
 pub(crate) use self::login::read_login_session;
 pub(crate) use self::member::{
-    member_columns, read_member, read_membership, read_profile, read_user_id,
+    member_columns, read_contact, read_member, read_membership, read_profile,
 };
 pub(crate) use self::message::{message_columns, read_head, read_message};
 pub(crate) use self::user::{read_account, read_user, recorded_user, user_columns};

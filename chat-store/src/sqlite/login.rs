@@ -7,15 +7,19 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::SqliteStore;
+use super::hex::Hex;
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::record::{read_all, read_login_session, read_optional};
-use crate::value::integer;
+use crate::value::{integer, json};
 
 pub(super) const BY_TOKEN: &str = "SELECT * FROM chat_login_session WHERE token_hash = ?1";
 
 pub(super) const OF_USER: &str = "SELECT * FROM chat_login_session WHERE user_id = ?1
      ORDER BY last_used_at DESC, id DESC";
+
+pub(super) const EXISTING: &str = "SELECT id FROM chat_login_session
+     WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
 
 pub(super) const EXPIRED: &str = "DELETE FROM chat_login_session WHERE expires_at < ?1";
 
@@ -74,6 +78,16 @@ impl LoginSessionStore for SqliteStore {
         let query = sqlx::query(OF_USER).bind(user.as_str());
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
         Ok(read_all(&rows, read_login_session)?)
+    }
+
+    async fn existing_login_sessions(
+        &self,
+        ids: &[LoginSessionId],
+    ) -> Result<Vec<LoginSessionId>, StoreError> {
+        let ids: Vec<_> = ids.iter().map(|id| Hex(id.as_uuid())).collect();
+        let query = sqlx::query(EXISTING).bind(json(ids)?);
+        let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
+        Ok(read_ids(&rows)?)
     }
 
     async fn end_login_session(

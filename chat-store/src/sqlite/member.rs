@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use chat_core::proto::{ConversationId, Member, MemberProfile, MemberRole, MemberState, UserId};
-use chat_core::store::{JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use chat_core::store::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -9,8 +9,8 @@ use super::SqliteStore;
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::record::{
-    member_columns, read_all, read_member, read_membership, read_optional, read_profile,
-    read_user_id, user_columns,
+    member_columns, read_all, read_contact, read_member, read_membership, read_optional,
+    read_profile, user_columns,
 };
 use crate::value::{integer, json, word};
 
@@ -42,11 +42,13 @@ const CHOSEN: &str = "SELECT count(*) AS chosen
      FROM chat_member m JOIN chat_conversation c ON c.id = m.conversation_id
      WHERE m.user_id = ?1 AND m.state = 'joined' AND (c.kind = 'room' OR c.created_by = ?1)";
 
-pub(super) const CONTACTS: &str = "SELECT DISTINCT o.user_id AS member_id
+pub(super) const CONTACTS: &str =
+    "SELECT o.user_id AS member_id, min(o.conversation_id) AS member_of
      FROM chat_member m
      JOIN chat_head h ON h.conversation_id = m.conversation_id AND h.member_count <= ?2
      JOIN chat_member o ON o.conversation_id = m.conversation_id
      WHERE m.user_id = ?1 AND m.state = 'joined' AND o.state = 'joined' AND o.user_id <> ?1
+     GROUP BY o.user_id
      LIMIT ?3";
 
 #[async_trait]
@@ -144,13 +146,13 @@ impl MemberStore for SqliteStore {
         user: &UserId,
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<UserId>, StoreError> {
+    ) -> Result<Vec<Contact>, StoreError> {
         let query = sqlx::query(CONTACTS)
             .bind(user.as_str())
             .bind(integer(max_members))
             .bind(integer(limit));
         let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        Ok(read_all(&rows, read_user_id)?)
+        Ok(read_all(&rows, read_contact)?)
     }
 }
 

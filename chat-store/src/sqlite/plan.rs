@@ -87,6 +87,7 @@ async fn people_and_rooms_are_found_by_indexes() {
         (account::BY_NAME, "(username_key=?)"),
         (login::BY_TOKEN, "(token_hash=?)"),
         (login::OF_USER, "chat_login_session_user (user_id=?)"),
+        (login::EXISTING, "(id=?)"),
         (login::EXPIRED, "chat_login_session_expires_at (expires_at<?)"),
     ] {
         assert_searches(query, &[step]).await;

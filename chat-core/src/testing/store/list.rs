@@ -167,6 +167,7 @@ macro_rules! __account_cases {
                 a_login_session_is_ended_by_its_user
                 all_other_login_sessions_end
                 expired_login_sessions_are_removed
+                existing_login_sessions_are_told_from_others
                 a_login_that_fails_ends_nothing
                 a_new_login_session_never_ends_itself
                 a_login_session_ends_once
@@ -190,6 +191,11 @@ macro_rules! __presence_cases {
                 a_user_on_a_living_node_outlives_a_dead_one
                 a_status_lasts_while_online
                 the_online_are_listed_up_to_a_limit
+                a_node_is_told_that_its_lease_was_lost
+                a_lease_can_be_handed_over
+                devices_are_counted_over_all_nodes
+                users_with_any_id_are_apart
+                many_users_of_a_dead_node_are_gone_at_once
             }
         }
     };

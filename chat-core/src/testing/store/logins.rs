@@ -69,6 +69,22 @@ pub async fn a_login_session_lives_on_by_use<S: AccountStore + LoginSessionStore
     assert_eq!(store.login_session(&two.token_hash).await.unwrap(), Some(two));
 }
 
+/// Of many sessions, those are named that have not ended.
+pub async fn existing_login_sessions_are_told_from_others<S: AccountStore + LoginSessionStore>(
+    store: &S,
+) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let (one, two) = (insert(store, &ada, 1).await, insert(store, &bob, 2).await);
+    let ended = insert(store, &ada, 3).await;
+    assert!(store.end_login_session(&ada, ended.id).await.unwrap());
+    let expired = LoginSession { expires_at: at(-1_000_000), ..session(&ada, 4) };
+    store.insert_login_session(expired.clone(), MANY).await.unwrap();
+    let asked = [one.id, LoginSessionId::generate(), ended.id, two.id, expired.id];
+    let found = store.existing_login_sessions(&asked).await.unwrap();
+    assert_eq!(BTreeSet::from_iter(found), BTreeSet::from([one.id, two.id, expired.id]));
+    assert!(store.existing_login_sessions(&[]).await.unwrap().is_empty());
+}
+
 /// A user sees the user's own sessions, the last used first.
 pub async fn login_sessions_are_listed_by_use<S: AccountStore + LoginSessionStore>(store: &S) {
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chat_proto::{ConversationId, UserId};
 
 use super::fixture::{direct, join, leave, room, user, user_id};
-use crate::store::Store;
+use crate::store::{Contact, Store};
 
 /// Members are listed in the order of their ids, in pages that neither repeat nor skip.
 pub async fn members_are_listed_by_user_id(store: &dyn Store) {
@@ -74,7 +74,14 @@ pub async fn contacts_share_a_small_conversation(store: &dyn Store) {
     leave(store, former, eve).await;
     let contacts = async |user: &UserId, max_members, limit| -> BTreeSet<UserId> {
         let found = store.contacts(user, max_members, limit).await.unwrap();
-        let set: BTreeSet<_> = found.iter().cloned().collect();
+        for Contact { user_id, conversation_id } in &found {
+            for member in [user, user_id] {
+                let shared = store.member(*conversation_id, member).await.unwrap();
+                assert!(shared.is_some(), "{member} is no member of {conversation_id}");
+            }
+        }
+        assert_eq!(store.contacts(user, max_members, limit).await.unwrap(), found);
+        let set: BTreeSet<_> = found.iter().map(|contact| contact.user_id.clone()).collect();
         assert_eq!(set.len(), found.len(), "each once");
         set
     };

@@ -7,7 +7,7 @@ use chat_proto::{NodeId, PresenceStatus, UserId};
 use futures::future::join_all;
 
 use super::fixture::user_id;
-use crate::presence::PresenceStore;
+use crate::presence::{Entered, Lease, PresenceStore};
 
 /// A lease that no case outlives.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -31,15 +31,20 @@ async fn is_online(store: &dyn PresenceStore, user: &UserId) -> bool {
     statuses.iter().any(|(online, _)| online == user)
 }
 
+/// A user comes to a node with one device, for long; returns whether that made the user online.
+async fn enter(store: &dyn PresenceStore, node: NodeId, user: &UserId) -> bool {
+    store.enter(node, user, 1, LONG).await.unwrap().came_online
+}
+
 /// The first node on which a user is makes the user online, and the last makes an end of it.
 pub async fn a_user_is_online_while_on_one_node(store: &dyn PresenceStore) {
     let (one, two) = (NodeId::generate(), NodeId::generate());
     let ada = user_id("ada");
     assert!(!store.leave(one, &ada).await.unwrap());
     assert!(!is_online(store, &ada).await);
-    assert!(store.enter(one, &ada, LONG).await.unwrap());
-    assert!(!store.enter(one, &ada, LONG).await.unwrap());
-    assert!(!store.enter(two, &ada, LONG).await.unwrap());
+    assert!(enter(store, one, &ada).await);
+    assert!(!enter(store, one, &ada).await);
+    assert!(!enter(store, two, &ada).await);
     assert!(is_online(store, &ada).await);
     assert!(!store.leave(one, &ada).await.unwrap());
     assert!(!store.leave(one, &ada).await.unwrap());
@@ -47,20 +52,17 @@ pub async fn a_user_is_online_while_on_one_node(store: &dyn PresenceStore) {
     assert!(store.leave(two, &ada).await.unwrap());
     assert!(!store.leave(two, &ada).await.unwrap());
     assert!(!is_online(store, &ada).await);
-    assert!(store.enter(two, &ada, LONG).await.unwrap());
+    assert!(enter(store, two, &ada).await);
 }
 
 /// Of calls at the same moment, one is told.
 pub async fn arrivals_and_departures_at_once_are_told_once(store: &dyn PresenceStore) {
     let ada = user_id("ada");
     let nodes: Vec<_> = (0..10).map(|_| NodeId::generate()).collect();
-    let told = |answers: Vec<Result<bool, _>>| {
-        answers.into_iter().map(Result::unwrap).filter(|told| *told).count()
-    };
-    let entered = join_all(nodes.iter().map(|node| store.enter(*node, &ada, LONG))).await;
-    assert_eq!(told(entered), 1);
-    let left = join_all(nodes.iter().map(|node| store.leave(*node, &ada))).await;
-    assert_eq!(told(left), 1);
+    let told = |answers: Vec<bool>| answers.into_iter().filter(|told| *told).count();
+    assert_eq!(told(join_all(nodes.iter().map(|node| enter(store, *node, &ada))).await), 1);
+    let leave = async |node| store.leave(node, &ada).await.unwrap();
+    assert_eq!(told(join_all(nodes.iter().map(|node| leave(*node))).await), 1);
 }
 
 /// When a node dies its users go offline, which one caller is told.
@@ -68,7 +70,7 @@ pub async fn a_lost_lease_ends_presence_once(store: &dyn PresenceStore) {
     let node = NodeId::generate();
     let users = ["ada", "bob"].map(user_id);
     for user in &users {
-        store.enter(node, user, SHORT).await.unwrap();
+        store.enter(node, user, 1, SHORT).await.unwrap();
     }
     let gone = expired(store).await;
     assert_eq!(BTreeSet::from_iter(&gone), BTreeSet::from_iter(&users));
@@ -79,16 +81,16 @@ pub async fn a_lost_lease_ends_presence_once(store: &dyn PresenceStore) {
         assert!(!is_online(store, user).await);
         assert!(!store.leave(node, user).await.unwrap(), "the end was told already");
     }
-    assert!(store.enter(node, &users[0], LONG).await.unwrap());
+    assert!(enter(store, node, &users[0]).await);
 }
 
 /// A node that renews in time keeps its users.
 pub async fn a_renewed_lease_does_not_end(store: &dyn PresenceStore) {
     let (living, dead) = (NodeId::generate(), NodeId::generate());
     let (ada, bob) = (user_id("ada"), user_id("bob"));
-    store.enter(living, &ada, Duration::from_secs(60)).await.unwrap();
+    store.enter(living, &ada, 1, Duration::from_secs(60)).await.unwrap();
     store.renew(living, LONG).await.unwrap();
-    store.enter(dead, &bob, SHORT).await.unwrap();
+    store.enter(dead, &bob, 1, SHORT).await.unwrap();
     assert_eq!(expired(store).await, [bob]);
     assert!(is_online(store, &ada).await);
 }
@@ -97,9 +99,9 @@ pub async fn a_renewed_lease_does_not_end(store: &dyn PresenceStore) {
 pub async fn a_user_on_a_living_node_outlives_a_dead_one(store: &dyn PresenceStore) {
     let (living, dead) = (NodeId::generate(), NodeId::generate());
     let (ada, bob) = (user_id("ada"), user_id("bob"));
-    store.enter(living, &ada, LONG).await.unwrap();
-    store.enter(dead, &ada, SHORT).await.unwrap();
-    store.enter(dead, &bob, SHORT).await.unwrap();
+    enter(store, living, &ada).await;
+    store.enter(dead, &ada, 1, SHORT).await.unwrap();
+    store.enter(dead, &bob, 1, SHORT).await.unwrap();
     assert_eq!(expired(store).await, [bob]);
     assert!(is_online(store, &ada).await);
     assert!(store.leave(living, &ada).await.unwrap());
@@ -111,24 +113,24 @@ pub async fn a_status_lasts_while_online(store: &dyn PresenceStore) {
     let (one, two) = (NodeId::generate(), NodeId::generate());
     let (ada, bob) = (user_id("ada"), user_id("bob"));
     let shown = async |user: &UserId| store.statuses(std::slice::from_ref(user)).await.unwrap();
-    store.enter(one, &ada, LONG).await.unwrap();
-    store.enter(one, &bob, LONG).await.unwrap();
+    enter(store, one, &ada).await;
+    enter(store, one, &bob).await;
     assert_eq!(shown(&ada).await, [(ada.clone(), PresenceStatus::Online)]);
     for status in [PresenceStatus::Away, PresenceStatus::Invisible] {
         store.set_status(&ada, status).await.unwrap();
         assert_eq!(shown(&ada).await, [(ada.clone(), status)]);
     }
-    store.enter(two, &ada, LONG).await.unwrap();
+    enter(store, two, &ada).await;
     store.leave(one, &ada).await.unwrap();
     assert_eq!(shown(&ada).await, [(ada.clone(), PresenceStatus::Invisible)]);
     assert_eq!(shown(&bob).await, [(bob.clone(), PresenceStatus::Online)]);
     store.leave(two, &ada).await.unwrap();
-    store.enter(two, &ada, LONG).await.unwrap();
+    enter(store, two, &ada).await;
     assert_eq!(shown(&ada).await, [(ada.clone(), PresenceStatus::Online)]);
     store.leave(two, &ada).await.unwrap();
     store.set_status(&ada, PresenceStatus::Away).await.unwrap();
     assert_eq!(shown(&ada).await, []);
-    store.enter(two, &ada, LONG).await.unwrap();
+    enter(store, two, &ada).await;
     assert_eq!(shown(&ada).await, [(ada.clone(), PresenceStatus::Online)]);
 }
 
@@ -137,8 +139,8 @@ pub async fn the_online_are_listed_up_to_a_limit(store: &dyn PresenceStore) {
     let (one, two) = (NodeId::generate(), NodeId::generate());
     let users: Vec<_> = (0..5).map(|n| user_id(&format!("user{n}"))).collect();
     for user in &users {
-        store.enter(one, user, LONG).await.unwrap();
-        store.enter(two, user, LONG).await.unwrap();
+        enter(store, one, user).await;
+        enter(store, two, user).await;
     }
     store.set_status(&users[3], PresenceStatus::Away).await.unwrap();
     let all = store.online(10).await.unwrap();
@@ -150,4 +152,94 @@ pub async fn the_online_are_listed_up_to_a_limit(store: &dyn PresenceStore) {
     assert_eq!(store.online(2).await.unwrap().len(), 2);
     let some = [users[1].clone(), user_id("nobody"), users[1].clone()];
     assert_eq!(store.statuses(&some).await.unwrap().len(), 1);
+}
+
+/// A node is told when its lease was not in force: at the beginning, and after it ran out. Whether
+/// it renews it by itself or by somebody's arrival is the same.
+pub async fn a_node_is_told_that_its_lease_was_lost(store: &dyn PresenceStore) {
+    let (node, other) = (NodeId::generate(), NodeId::generate());
+    let (ada, bob) = (user_id("ada"), user_id("bob"));
+    assert_eq!(store.renew(node, LONG).await.unwrap(), Lease::Begun);
+    assert_eq!(store.renew(node, LONG).await.unwrap(), Lease::Kept);
+    let entered = store.enter(node, &ada, 1, LONG).await.unwrap();
+    assert_eq!(entered, Entered { came_online: true, devices: 1, lease: Lease::Kept });
+    let entered = store.enter(other, &bob, 1, SHORT).await.unwrap();
+    assert_eq!(entered.lease, Lease::Begun);
+    assert_eq!(expired(store).await, std::slice::from_ref(&bob));
+    let entered = store.enter(other, &bob, 1, LONG).await.unwrap();
+    assert_eq!(entered, Entered { came_online: true, devices: 1, lease: Lease::Begun });
+    assert_eq!(store.renew(other, LONG).await.unwrap(), Lease::Kept);
+}
+
+/// A shorter lease takes the place of a longer one: whoever has not gone elsewhere by its end is
+/// gone then, and whoever has is not.
+pub async fn a_lease_can_be_handed_over(store: &dyn PresenceStore) {
+    let (ending, next) = (NodeId::generate(), NodeId::generate());
+    let (ada, bob) = (user_id("ada"), user_id("bob"));
+    assert!(enter(store, ending, &ada).await);
+    assert!(enter(store, ending, &bob).await);
+    assert!(!enter(store, next, &ada).await, "one who moves never was away");
+    store.renew(ending, SHORT).await.unwrap();
+    assert_eq!(expired(store).await, [bob]);
+    assert!(is_online(store, &ada).await);
+}
+
+/// Devices are counted over all nodes that live, as each node last said.
+pub async fn devices_are_counted_over_all_nodes(store: &dyn PresenceStore) {
+    let (one, two, dead) = (NodeId::generate(), NodeId::generate(), NodeId::generate());
+    let (ada, bob) = (user_id("ada"), user_id("bob"));
+    let devices = async |node: NodeId, user: &UserId, count: u32| {
+        store.enter(node, user, count, LONG).await.unwrap().devices
+    };
+    assert_eq!(devices(one, &ada, 1).await, 1);
+    assert_eq!(devices(two, &ada, 3).await, 4);
+    assert_eq!(devices(one, &ada, 2).await, 5);
+    assert_eq!(devices(one, &bob, 1).await, 1);
+    store.enter(dead, &ada, 7, SHORT).await.unwrap();
+    store.enter(dead, &bob, 1, SHORT).await.unwrap();
+    store.leave(one, &bob).await.unwrap();
+    assert_eq!(expired(store).await, std::slice::from_ref(&bob));
+    assert_eq!(devices(two, &ada, 1).await, 3);
+    store.leave(one, &ada).await.unwrap();
+    assert_eq!(devices(two, &ada, 1).await, 1);
+}
+
+/// A user's id may hold anything that ids may hold, and be as long.
+pub async fn users_with_any_id_are_apart(store: &dyn PresenceStore) {
+    let node = NodeId::generate();
+    let ids = ["a.b", "a:b", "a~b", "A.B", "a@b", "a_b", "a-b", &"x".repeat(64)].map(user_id);
+    for user in &ids {
+        assert!(enter(store, node, user).await, "{user}");
+    }
+    store.set_status(&ids[0], PresenceStatus::Away).await.unwrap();
+    assert!(store.leave(node, &ids[1]).await.unwrap());
+    let mut online = store.statuses(&ids).await.unwrap();
+    online.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut expected: Vec<_> = ids
+        .iter()
+        .filter(|user| **user != ids[1])
+        .map(|user| {
+            let away = *user == ids[0];
+            (user.clone(), if away { PresenceStatus::Away } else { PresenceStatus::Online })
+        })
+        .collect();
+    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(online, expected);
+}
+
+/// A node may lose its lease with many users, all of whom one caller is told.
+pub async fn many_users_of_a_dead_node_are_gone_at_once(store: &dyn PresenceStore) {
+    let node = NodeId::generate();
+    let users: BTreeSet<_> = (0..300).map(|n| user_id(&format!("user{n}"))).collect();
+    for user in &users {
+        store.enter(node, user, 1, LONG).await.unwrap();
+    }
+    store.renew(node, SHORT).await.unwrap();
+    let mut gone = BTreeSet::new();
+    while gone.len() < users.len() {
+        for user in expired(store).await {
+            assert!(gone.insert(user), "each once");
+        }
+    }
+    assert_eq!(gone, users);
 }

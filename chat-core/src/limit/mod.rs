@@ -1,12 +1,18 @@
-//! Rate limits: a pure rule, and a bounded table that applies it to many keys.
+//! Rate limits: a pure rule, a bounded table that applies it to many keys, and the trait by which
+//! nodes share them.
 
-use std::hash::Hash;
+mod shared;
+mod table;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::sharded::Sharded;
+#[cfg(feature = "testing")]
+pub use shared::MockSharedLimits;
+pub use shared::{Limit, LimitKey, SharedLimits, Verdict};
+pub(crate) use table::RateLimiter;
 
 /// So many at once, and so many over time: the generic cell rate algorithm (ITU-T I.371).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +26,13 @@ pub struct Quota {
 /// When a key may act next. The whole state of a limit: one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextFree(Instant);
+
+impl NextFree {
+    /// Whether it lies in the past: a key with such a moment is as good as unknown.
+    pub(crate) fn has_passed(self, now: Instant) -> bool {
+        self.0 <= now
+    }
+}
 
 impl Quota {
     /// Allows `events` in each `period` over time, and `burst` (at least 1) at once.
@@ -35,44 +48,35 @@ impl Quota {
     ///
     /// How long to wait, when there were too many.
     pub fn check(&self, state: Option<NextFree>, now: Instant) -> Result<NextFree, Duration> {
-        let free = state.map_or(now, |NextFree(at)| at.max(now));
-        let earliest = free.checked_sub(self.tolerance).unwrap_or(now);
-        if earliest > now { Err(earliest - now) } else { Ok(NextFree(free + self.interval)) }
-    }
-}
-
-/// A table of limits, one for each key that was active lately.
-#[derive(Debug)]
-pub(crate) struct RateLimiter<K> {
-    quota: Option<Quota>,
-    keys: Sharded<K, NextFree>,
-}
-
-/// Keys in one part of the table from which on idle ones are forgotten.
-const PRUNE_AT: usize = 1_024;
-
-impl<K: Hash + Eq + Clone> RateLimiter<K> {
-    /// Zero `events` mean no limit.
-    pub(crate) fn new(events: u32, period: Duration, burst: u32) -> Self {
-        let quota = NonZeroU32::new(events).map(|events| Quota::new(events, period, burst));
-        Self { quota, keys: Sharded::new() }
+        let ahead = state.map_or(Duration::ZERO, |NextFree(at)| at.saturating_duration_since(now));
+        self.check_ahead(ahead).map(|ahead| NextFree(now + ahead))
     }
 
-    /// Counts one event of a key.
+    /// The same for those who keep the moment in another form: decides on one event of a key whose
+    /// next free moment is `ahead` of now, or has passed if that is zero. Returns how far ahead it
+    /// then is.
     ///
     /// # Errors
     ///
-    /// How long the key has to wait.
-    pub(crate) fn check(&self, key: &K, now: Instant) -> Result<(), Duration> {
-        let Some(quota) = self.quota else { return Ok(()) };
-        let mut keys = self.keys.lock(key);
-        if keys.len() >= PRUNE_AT {
-            // A key whose moment has passed is as good as unknown.
-            keys.retain(|_, NextFree(at)| *at > now);
+    /// How long to wait, when there were too many.
+    pub fn check_ahead(&self, ahead: Duration) -> Result<Duration, Duration> {
+        match ahead.checked_sub(self.tolerance) {
+            Some(wait) if wait > Duration::ZERO => Err(wait),
+            _ => Ok(ahead + self.interval),
         }
-        let next = quota.check(keys.get(key).copied(), now)?;
-        keys.insert(key.clone(), next);
-        Ok(())
+    }
+
+    /// The time that one event uses up.
+    #[must_use]
+    pub const fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The time that may be used up in advance: a key is never further ahead than this and one
+    /// interval.
+    #[must_use]
+    pub const fn tolerance(&self) -> Duration {
+        self.tolerance
     }
 }
 
