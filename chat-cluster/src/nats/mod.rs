@@ -1,0 +1,5 @@
+//! Through NATS.
+
+/// Not yet.
+#[derive(Debug)]
+pub struct NatsCluster;

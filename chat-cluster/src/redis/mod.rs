@@ -1,0 +1,5 @@
+//! Through Redis.
+
+/// Not yet.
+#[derive(Debug)]
+pub struct RedisCluster;
