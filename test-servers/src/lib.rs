@@ -3,14 +3,20 @@
 
 mod controls;
 mod error;
+mod nats;
 mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
 mod program;
+mod redis;
 mod server;
+mod text;
 mod user;
+mod wire;
 
 pub use error::ServerError;
+pub use nats::{Nats, NatsBuilder, NatsConnection, NatsStatistics};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres, PostgresBuilder};
+pub use redis::{Redis, RedisBuilder, RedisCluster};

@@ -51,6 +51,11 @@ impl Place {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+
+    /// The name of its folder, which no other server has.
+    pub(crate) fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 /// A server that can be frozen, killed and started again, in its folder and on its port.
@@ -115,6 +120,10 @@ impl<K: Kind> Server<K> {
         })
     }
 
+    pub(crate) fn runs(&self) -> bool {
+        self.lock().as_mut().is_some_and(|process| !process.has_exited())
+    }
+
     pub(crate) fn start_again(&self) -> Result<(), ServerError> {
         let mut process = self.lock();
         let runs = process.as_mut().is_some_and(|process| !process.has_exited());
@@ -125,6 +134,15 @@ impl<K: Kind> Server<K> {
             *process = Some(self.start_process()?);
         }
         Ok(())
+    }
+
+    /// Waits until something is so, for as long as the server lives and patience lasts.
+    pub(crate) fn wait_until(
+        &self,
+        what: &'static str,
+        so: impl FnMut() -> bool,
+    ) -> Result<(), ServerError> {
+        self.with_process(|process| process.wait_until(what, so))
     }
 
     /// Starts the server at its port, which may turn out to be taken, and waits until it answers.
