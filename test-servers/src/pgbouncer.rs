@@ -1,20 +1,17 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::port::free_port;
-use crate::process::{Process, folder};
 use crate::program::find;
-use crate::user::ServerUser;
+use crate::server::{Kind, Place, Server};
 use crate::{Postgres, ServerError};
 
-/// How often another port is tried.
-const ATTEMPTS: u32 = 5;
 /// How many connections to the server the pooler has at most, over all databases.
 const MAX_SERVER_CONNECTIONS: u32 = 64;
 /// How long a connection on the same machine may take.
 const CONNECT: Duration = Duration::from_secs(1);
+/// The file of its settings.
+const SETTINGS: &str = "pgbouncer.ini";
 
 /// A pooler before a Postgres server, in transaction mode: each transaction, and each statement
 /// outside of one, may meet another connection of the server.
@@ -23,9 +20,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// startup parameters are ignored, and no prepared statements are followed.
 #[derive(Debug)]
 pub struct PgBouncer {
-    port: u16,
-    /// Kept until this is dropped; a mutex, so that several tests may share it.
-    _process: Mutex<Process>,
+    server: Server<Pooler>,
 }
 
 impl PgBouncer {
@@ -35,47 +30,46 @@ impl PgBouncer {
     ///
     /// When PgBouncer is not installed, or does not start.
     pub fn start(postgres: &Postgres) -> Result<Self, ServerError> {
-        let user = ServerUser::choose()?;
         let program = find("pgbouncer", "pgbouncer")?;
-        let mut attempt = 1;
-        loop {
-            match Self::start_at(free_port()?, postgres, user, &program) {
-                Err(_) if attempt < ATTEMPTS => attempt += 1,
-                outcome => return outcome,
-            }
-        }
-    }
-
-    fn start_at(
-        port: u16,
-        postgres: &Postgres,
-        user: ServerUser,
-        program: &Path,
-    ) -> Result<Self, ServerError> {
-        let folder = folder("pgbouncer", user)?;
-        let settings = folder.path().join("pgbouncer.ini");
-        let users = folder.path().join("users.txt");
-        for (file, text) in [
-            (&settings, configuration(port, postgres.port(), &users)),
-            (&users, "\"postgres\" \"\"\n".to_owned()),
-        ] {
-            std::fs::write(file, text)
-                .map_err(ServerError::io("writing the settings of pgbouncer"))?;
-            user.own(file)?;
-        }
-        let mut words = user.words(program)?;
-        words.push(settings.display().to_string());
-        let mut process = Process::start("pgbouncer", folder.path().to_owned(), &words)?;
-        let _ = folder.keep();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        process.wait_until("start", || TcpStream::connect_timeout(&address, CONNECT).is_ok())?;
-        Ok(Self { port, _process: Mutex::new(process) })
+        let server = Server::start(Pooler { program, postgres: postgres.port() })?;
+        Ok(Self { server })
     }
 
     /// The URL of a database behind the pooler.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.server.port())
+    }
+}
+
+#[derive(Debug)]
+struct Pooler {
+    program: PathBuf,
+    /// The port of the server behind it.
+    postgres: u16,
+}
+
+impl Kind for Pooler {
+    const NAME: &'static str = "pgbouncer";
+
+    fn prepare(&self, place: &Place) -> Result<(), ServerError> {
+        let users = place.path("users.txt");
+        place.user.write(&users, "\"postgres\" \"\"\n")?;
+        let settings = configuration(place.port, self.postgres, &users);
+        place.user.write(&place.path(SETTINGS), &settings)
+    }
+
+    fn program(&self) -> PathBuf {
+        self.program.clone()
+    }
+
+    fn arguments(&self, place: &Place) -> Vec<String> {
+        vec![place.path(SETTINGS).display().to_string()]
+    }
+
+    fn answers(&self, place: &Place) -> bool {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, place.port));
+        TcpStream::connect_timeout(&address, CONNECT).is_ok()
     }
 }
 

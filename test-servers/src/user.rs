@@ -66,6 +66,13 @@ impl ServerUser {
         Ok(command)
     }
 
+    /// Writes a file that only this user may read.
+    pub(crate) fn write(self, path: &Path, contents: &str) -> Result<(), ServerError> {
+        let failed = ServerError::io(format!("writing {}", path.display()));
+        std::fs::write(path, contents).map_err(failed)?;
+        self.own(path)
+    }
+
     /// Gives a file or folder to this user, and hides it from all others.
     pub(crate) fn own(self, path: &Path) -> Result<(), ServerError> {
         let failed = || ServerError::io(format!("giving away {}", path.display()));

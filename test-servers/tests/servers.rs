@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_test_servers::{PgBouncer, Postgres};
+use chat_test_servers::{Nats, PgBouncer, Postgres, Redis};
 
 /// Longer than anything here takes.
 const BOUND: Duration = Duration::from_secs(60);
@@ -108,8 +108,14 @@ fn start_servers_and_wait() {
     let postgres = Postgres::shared();
     let paused = Postgres::start().unwrap();
     paused.pause().unwrap();
-    for server in [postgres, &paused] {
-        println!("server {} {}", server.port(), server.folder().display());
+    let (nats, redis) = (Nats::shared(), Redis::shared());
+    for (port, folder) in [
+        (postgres.port(), postgres.folder()),
+        (paused.port(), paused.folder()),
+        (nats.port(), nats.folder()),
+        (redis.port(), redis.folder()),
+    ] {
+        println!("server {port} {}", folder.display());
     }
     thread::sleep(BOUND);
 }
@@ -126,8 +132,8 @@ fn servers_end_with_a_process_that_is_killed() {
         let (port, folder) = line.strip_prefix("server ")?.split_once(' ')?;
         Some((port.parse::<u16>().unwrap(), folder.to_owned()))
     });
-    let servers: Vec<_> = servers.take(2).collect();
-    assert_eq!(servers.len(), 2);
+    let servers: Vec<_> = servers.take(4).collect();
+    assert_eq!(servers.len(), 4);
     assert!(servers.iter().all(|(_, folder)| Path::new(folder).exists()));
     process.kill().unwrap();
     process.wait().unwrap();

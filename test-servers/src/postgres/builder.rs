@@ -1,11 +1,11 @@
-use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 
 use super::Postgres;
+use super::cluster::Cluster;
 use crate::ServerError;
 use crate::process::folder;
 use crate::program::{find_together, run};
+use crate::server::Server;
 use crate::user::ServerUser;
 
 /// What a server and its tests need; they must be of one version.
@@ -70,36 +70,19 @@ impl PostgresBuilder {
         initdb.arg(&data);
         if let Some(password) = &self.password {
             let file = folder.path().join("password");
-            write(user, &file, password)?;
+            user.write(&file, password)?;
             initdb.arg("--auth=scram-sha-256").arg("--pwfile").arg(file);
         } else {
             initdb.arg("--auth=trust");
         }
         run(&mut initdb)?;
         for (name, contents) in &self.files {
-            write(user, &data.join(name), contents)?;
+            user.write(&data.join(name), contents)?;
         }
         let settings = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let postgres = Postgres {
-            programs,
-            user,
-            folder: folder.path().to_owned(),
-            port: 0,
-            password: self.password,
-            settings: settings.into_iter().chain(self.settings).collect(),
-            process: Mutex::default(),
-            databases: AtomicU32::default(),
-        };
-        let started = postgres.start_somewhere()?;
-        // From here on the watcher removes it.
-        let _ = folder.keep();
-        Ok(started)
+        let settings = settings.into_iter().chain(self.settings).collect();
+        let cluster = Cluster { programs, password: self.password, settings };
+        let server = Server::start_in(folder, cluster, user)?;
+        Ok(Postgres { server, databases: AtomicU32::default() })
     }
-}
-
-/// Writes a file for a server to read.
-pub(super) fn write(user: ServerUser, path: &Path, contents: &str) -> Result<(), ServerError> {
-    let failed = ServerError::io(format!("writing {}", path.display()));
-    std::fs::write(path, contents).map_err(failed)?;
-    user.own(path)
 }
