@@ -112,6 +112,14 @@ async fn a_thousand_callers_of_a_store_that_never_answers_wait_for_one_timeout()
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_callers_who_wait_at_once_are_enough() {
+    let rig = Rig::new(StoreFault::Hanging);
+    let (first, second) = tokio::join!(rig.reads(), rig.reads());
+    assert!(first.unwrap_err().is_unavailable() && second.unwrap_err().is_unavailable());
+    assert!(is_refusal(&rig.reads().await), "nobody else waits");
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_closes_by_itself_when_the_store_is_back() {
     let rig = Rig::new(StoreFault::Away);
     let pause = rig.opens().await;

@@ -18,8 +18,11 @@ pub(super) struct Circuit {
     epoch: u64,
     /// Failures since the last answer.
     consecutive: u32,
-    /// When the first of them was.
+    /// When the first of them began, or when there was an answer after that: since then there was
+    /// none.
     failing_since: Option<Instant>,
+    /// When there was an answer last.
+    answered: Option<Instant>,
     window: Window,
     /// The next pause, before it is varied.
     pause: Duration,
@@ -52,6 +55,7 @@ struct Window {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     epoch: u64,
+    began: Instant,
 }
 
 /// What became of a call.
@@ -91,6 +95,7 @@ impl Circuit {
             epoch: 0,
             consecutive: 0,
             failing_since: None,
+            answered: None,
             window: Window { since: None, calls: 0, failures: 0 },
             random: seed,
         }
@@ -111,7 +116,7 @@ impl Circuit {
                 self.enter(State::HalfOpen { overdue });
             }
         }
-        Ok(Ticket { epoch: self.epoch })
+        Ok(Ticket { epoch: self.epoch, began: now })
     }
 
     /// Takes what became of a call.
@@ -125,7 +130,7 @@ impl Circuit {
             return None;
         }
         match (self.state, outcome) {
-            (State::Closed, outcome) => self.count(outcome, now),
+            (State::Closed, outcome) => self.count(outcome, ticket.began, now),
             (State::HalfOpen { .. }, Outcome::Answered) => Some(self.close()),
             (State::HalfOpen { .. }, Outcome::Failed) => Some(self.reopen(now)),
             (State::HalfOpen { .. }, Outcome::Abandoned) => {
@@ -139,9 +144,14 @@ impl Circuit {
     }
 
     /// Takes what became of a call that did not ask to be let through.
-    pub(super) fn probed(&mut self, outcome: Outcome, now: Instant) -> Option<Transition> {
+    pub(super) fn probed(
+        &mut self,
+        outcome: Outcome,
+        began: Instant,
+        now: Instant,
+    ) -> Option<Transition> {
         match (self.state, outcome) {
-            (State::Closed, outcome) => self.count(outcome, now),
+            (State::Closed, outcome) => self.count(outcome, began, now),
             (_, Outcome::Answered) => Some(self.close()),
             // As good as a trial.
             (State::Open { until }, Outcome::Failed) if now >= until => Some(self.reopen(now)),
@@ -159,7 +169,7 @@ impl Circuit {
         }
     }
 
-    fn count(&mut self, outcome: Outcome, now: Instant) -> Option<Transition> {
+    fn count(&mut self, outcome: Outcome, began: Instant, now: Instant) -> Option<Transition> {
         let failed = match outcome {
             Outcome::Abandoned => return None,
             Outcome::Answered => false,
@@ -169,12 +179,15 @@ impl Circuit {
         if !failed {
             self.consecutive = 0;
             self.failing_since = None;
+            self.answered = Some(now);
             return None;
         }
         self.consecutive = self.consecutive.saturating_add(1);
-        let since = *self.failing_since.get_or_insert(now);
+        let silent = self.answered.map_or(began, |answered| answered.max(began));
+        let since = *self.failing_since.get_or_insert(silent);
         let in_a_row = self.consecutive >= self.rules.failures.max(1);
-        // Calls that wait for each other take a timeout each to fail.
+        // Calls that wait for each other take a timeout each to fail. One alone proves little: it
+        // may have waited for a lock.
         let for_long = self.consecutive > 1 && now >= since + self.rules.timeout;
         (in_a_row || for_long || self.window.is_bad(&self.rules)).then(|| {
             let pause = self.open(now);

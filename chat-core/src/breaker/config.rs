@@ -6,8 +6,9 @@ use std::time::Duration;
 pub struct BreakerConfig {
     /// How long one call may take. Then it is given up, and counts as a failure. Default 5 s.
     pub timeout: Duration,
-    /// Failures in a row from which on the store is not asked; two are enough when there was
-    /// nothing else for as long as a [`timeout`](Self::timeout). Default 5.
+    /// Failures in a row from which on the store is not asked. Two are enough when there was no
+    /// answer for as long as a [`timeout`](Self::timeout), counted from when the first of them
+    /// began: so two calls that time out, whether at once or one after the other. Default 5.
     pub failures: u32,
     /// The share of failures, in percent, from which on the store is not asked even though some
     /// calls succeed. Default 50.

@@ -59,9 +59,9 @@ impl Gate {
     }
 
     /// Takes what became of a call that passed without asking.
-    pub(super) fn probed<T>(&self, result: &Result<T, StoreError>) {
+    pub(super) fn probed<T>(&self, result: &Result<T, StoreError>, began: Instant) {
         let outcome = outcome(result);
-        self.step(result.as_ref().err(), |circuit, now| circuit.probed(outcome, now));
+        self.step(result.as_ref().err(), |circuit, now| circuit.probed(outcome, began, now));
     }
 
     pub(super) fn status(&self) -> CircuitStatus {

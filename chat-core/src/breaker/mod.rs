@@ -4,7 +4,7 @@
 //! one before accounts and login sessions, since all of them stand on one database.
 //!
 //! Every call has a timeout. Calls that fail one after another, or too many within a while, open
-//! the circuit: from then on calls are refused with [`StoreError::CircuitOpen`], which says when to
+//! the circuit, and so do two that fail when there was no answer for as long as a timeout: from then on calls are refused with [`StoreError::CircuitOpen`], which says when to
 //! ask again. When that time has come, one call is let through. If it is answered, the circuit
 //! closes; if not, it opens again for longer.
 //!
@@ -51,6 +51,8 @@ use std::time::Duration;
 pub use config::BreakerConfig;
 pub use guarded::{GuardedAccounts, GuardedStore};
 pub use state::{BreakerState, CircuitState, CircuitStatus};
+
+use tokio::time::Instant;
 
 use crate::store::{AccountStore, LoginSessionStore, Store, StoreError};
 use gate::Gate;
@@ -119,11 +121,12 @@ impl Breaker {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        let began = Instant::now();
         let result = self.in_time(call).await;
         let Circuits { reads, writes, .. } = &*self.circuits;
-        writes.probed(&result);
+        writes.probed(&result, began);
         if result.is_ok() {
-            reads.probed(&result);
+            reads.probed(&result, began);
         }
         result
     }

@@ -46,6 +46,21 @@ fn failures_that_take_a_timeout_each_open_it_sooner() {
 }
 
 #[test]
+fn two_calls_that_time_out_open_it_even_if_they_wait_at_once() {
+    let (mut circuit, now) = (circuit(), Instant::now());
+    let tickets = [circuit.admit(now).unwrap(), circuit.admit(now + ms(1_000)).unwrap()];
+    assert_eq!(circuit.settle(tickets[0], Outcome::Failed, now + ms(5_000)), None);
+    assert!(circuit.settle(tickets[1], Outcome::Failed, now + ms(5_100)).is_some());
+
+    let (mut circuit, now) = (self::circuit(), Instant::now());
+    let tickets = [0, 0, 0].map(|_| circuit.admit(now).unwrap());
+    assert_eq!(circuit.settle(tickets[0], Outcome::Answered, now + ms(4_000)), None);
+    assert_eq!(circuit.settle(tickets[1], Outcome::Failed, now + ms(5_000)), None);
+    let soon = circuit.settle(tickets[2], Outcome::Failed, now + ms(5_000));
+    assert_eq!(soon, None, "there was an answer meanwhile");
+}
+
+#[test]
 fn too_many_failures_among_answers_open_it() {
     let (mut circuit, now) = (circuit(), Instant::now());
     for _ in 0..9 {
@@ -140,15 +155,18 @@ fn a_probe_closes_it_at_any_time_and_its_failure_does_not_delay_the_trial() {
     let now = Instant::now();
     let mut circuit = opened(now);
     let pause = circuit.admit(now).unwrap_err();
-    assert_eq!(circuit.probed(Outcome::Failed, now + ms(300)), None);
+    assert_eq!(circuit.probed(Outcome::Failed, now + ms(300), now + ms(300)), None);
     assert_eq!(circuit.admit(now + ms(300)).unwrap_err(), pause - ms(300));
-    let late = circuit.probed(Outcome::Failed, now + ms(600));
+    let late = circuit.probed(Outcome::Failed, now + ms(600), now + ms(600));
     assert!(matches!(late, Some(Transition::Reopened { .. })), "as good as a trial");
-    assert_eq!(circuit.probed(Outcome::Answered, now + ms(600)), Some(Transition::Closed));
+    assert_eq!(
+        circuit.probed(Outcome::Answered, now + ms(600), now + ms(600)),
+        Some(Transition::Closed)
+    );
     for _ in 0..4 {
-        assert_eq!(circuit.probed(Outcome::Failed, now), None);
+        assert_eq!(circuit.probed(Outcome::Failed, now, now), None);
     }
-    assert!(circuit.probed(Outcome::Failed, now).is_some(), "its failures count");
+    assert!(circuit.probed(Outcome::Failed, now, now).is_some(), "its failures count");
 }
 
 /// Something that happens to a circuit.
@@ -214,7 +232,7 @@ proptest! {
                 }
                 Step::Settle(..) | Step::Forget(_) => {}
                 Step::Probe(outcome) => {
-                    circuit.probed(outcome, now);
+                    circuit.probed(outcome, now, now);
                     if outcome == Outcome::Answered {
                         prop_assert_eq!(circuit.stand(now), Stand::Closed);
                     }
