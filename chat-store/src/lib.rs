@@ -11,6 +11,7 @@ mod open_error;
 mod postgres;
 mod record;
 mod sqlite;
+mod statement_log;
 mod value;
 
 pub use migration::PendingMigration;

@@ -78,12 +78,29 @@ pub enum OpenError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// What answers is a pooler that hands out connections by the transaction.
-    #[error("a pooler answers at {server}, which needs the setting for transaction poolers")]
+    #[error(
+        "a pooler that hands out connections by the transaction answers at {server}: set \
+         transaction_pooler to true"
+    )]
     Pooler {
         /// Host and port, or a socket.
         server: String,
         /// What it says.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// What is configured of the replica is wrong. That it does not answer is no error.
+    #[error("the replica (replica_url) cannot be used")]
+    Replica(#[source] Box<OpenError>),
+    /// The replica follows another server than the primary, and so has other data.
+    #[error(
+        "the server at {replica} (replica_url) is no replica of the one at {primary}: it must be a \
+         streaming replica, which has the same system identifier"
+    )]
+    AnotherCluster {
+        /// Host and port of the primary, or a socket.
+        primary: String,
+        /// Host and port of the replica, or a socket.
+        replica: String,
     },
     /// The server does not have the database.
     #[error("the database server at {server} has no database {database:?}: create it first")]
@@ -111,4 +128,11 @@ pub enum OpenError {
     /// The database cannot be read.
     #[error("the database could not be read")]
     Unreadable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl OpenError {
+    /// The same of the replica.
+    pub(crate) fn replica(error: Self) -> Self {
+        Self::Replica(error.into())
+    }
 }

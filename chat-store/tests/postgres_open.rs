@@ -66,6 +66,7 @@ async fn what_cannot_be_opened_is_told_for_what_it_is() {
         "postgres://ada:s3cret@local host/chat",
         "postgres://ada:s3cret@localhost:port/chat",
         "postgres://ada:s3cret@localhost/chat?sslmode=maybe",
+        "postgres://ada@localhost/chat?passwd=s3cret",
     ] {
         let malformed = refusal(url).await;
         assert!(matches!(malformed, OpenError::Url(_)), "{url}: {malformed:?}");
@@ -108,6 +109,28 @@ async fn a_pooler_that_was_not_expected_is_found_out() {
     let pooler = PgBouncer::start(Postgres::shared()).unwrap();
     let refused = refusal(&pooler.url("postgres")).await;
     assert!(matches!(refused, OpenError::Pooler { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("transaction_pooler"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_pooler_that_hides_is_found_out_by_statements_of_others() {
+    let ignored = ("ignore_startup_parameters", "options,extra_float_digits");
+    // All sessions meet on one connection of the server.
+    let settings = [ignored, ("default_pool_size", "1")];
+    let pooler = PgBouncer::start_with(Postgres::shared(), &settings).unwrap();
+    let url = pooler.url(&databases::database().name);
+    let config = PostgresConfig { max_connections: 1, ..few_connections() };
+    let store = PostgresStore::open_with(&url, config).await.unwrap();
+    // What one session has prepared is in the way of the next one.
+    let refused = refusal(&url).await;
+    assert!(matches!(refused, OpenError::Pooler { .. }), "{}", told(&refused));
+    assert!(told(&refused).contains("42P05"), "{}", told(&refused));
+    // What one session throws away is missing for another.
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("DEALLOCATE ALL").execute(&mut other).await.unwrap();
+    let refused = store.migrate().await.unwrap_err();
+    assert!(matches!(refused, OpenError::Pooler { .. }), "{}", told(&refused));
+    assert!(told(&refused).contains("26000"), "{}", told(&refused));
 }
 
 /// Runs `openssl` in a folder.
@@ -277,7 +300,7 @@ async fn the_documented_defaults_are_the_defaults() {
     let config = PostgresConfig::default();
     assert_eq!((config.max_connections, config.min_connections), (16, 1));
     assert_eq!(config.acquire_timeout, Duration::from_secs(5));
-    assert_eq!(config.statement_timeout, Duration::from_secs(5));
+    assert_eq!(config.statement_timeout, Duration::from_secs(4));
     assert_eq!(config.lock_timeout, Duration::from_secs(2));
     assert!(config.replica_url.is_none() && !config.transaction_pooler);
 }

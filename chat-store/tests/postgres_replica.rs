@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use chat_core::store::{ConversationStore, InboxStore, MemberStore, MessageStore, UserStore};
-use chat_store::{PostgresConfig, PostgresStore};
+use chat_store::{OpenError, PostgresConfig, PostgresStore};
 use chat_test_servers::Postgres;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -131,4 +131,54 @@ async fn a_replica_that_freezes_while_it_is_asked_keeps_nobody_waiting() {
     let asked = timeout(limit, store.messages(room, 1..=1)).await;
     replica.resume().unwrap();
     assert_eq!(asked.expect("the primary is asked in time").unwrap().len(), 1);
+}
+
+async fn opened(url: &str, replica_url: String) -> Result<PostgresStore, OpenError> {
+    let config = PostgresConfig { replica_url: Some(replica_url), ..few_connections() };
+    timeout(BOUND, PostgresStore::open_with(url, config)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_follows_another_is_no_replica() {
+    let primary = Postgres::builder().setting("fsync", "off").start().unwrap();
+    let database = databases::database();
+    // Anybody may ask which cluster it is.
+    primary.execute("postgres", "CREATE ROLE ada LOGIN").unwrap();
+    let stranger = primary.url("postgres").replace("postgres@", "ada@");
+    let refused = opened(&database.url, stranger.clone()).await.unwrap_err();
+    assert!(matches!(refused, OpenError::AnotherCluster { .. }), "{refused:?}");
+    for place in [primary.port(), Postgres::shared().port()] {
+        assert!(refused.to_string().contains(&format!("127.0.0.1:{place}")), "{refused}");
+    }
+    // Where it may not be asked, it is believed.
+    let silence = "REVOKE EXECUTE ON FUNCTION pg_control_system FROM PUBLIC";
+    primary.execute("postgres", silence).unwrap();
+    opened(&database.url, stranger).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_replica_is_told_of_the_replica() {
+    let primary = Postgres::builder().setting("fsync", "off").password("s3cret").start().unwrap();
+    let url = primary.url("postgres");
+    let replica = primary.start_replica().unwrap();
+    for wrong in [
+        replica.url("postgres").replace("s3cret", "hunter2"),
+        replica.url("nowhere"),
+        "postgres://chat:hunter2@localhost:port/chat".to_owned(),
+        "mysql://chat:hunter2@localhost/chat".to_owned(),
+    ] {
+        let refused = opened(&url, wrong.clone()).await.unwrap_err();
+        assert!(matches!(refused, OpenError::Replica(_)), "{wrong}: {refused:?}");
+        assert!(refused.to_string().contains("replica_url"), "{refused}");
+        let told = format!("{refused:?}");
+        assert!(!told.contains("s3cret") && !told.contains("hunter2"), "{told}");
+    }
+    // One that is not there may come back.
+    let right = replica.url("postgres");
+    replica.stop().unwrap();
+    let store = opened(&url, right).await.unwrap();
+    store.migrate().await.unwrap();
+    let (room, ada) = room(&store).await;
+    send(&store, room, &ada).await;
+    assert_eq!(store.messages(room, 1..=1).await.unwrap().len(), 1);
 }

@@ -30,8 +30,18 @@ impl PgBouncer {
     ///
     /// When PgBouncer is not installed, or does not start.
     pub fn start(postgres: &Postgres) -> Result<Self, ServerError> {
+        Self::start_with(postgres, &[])
+    }
+
+    /// The same with settings of a test's own, as in `pgbouncer.ini`.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start), and when a setting is refused.
+    pub fn start_with(postgres: &Postgres, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
         let program = find("pgbouncer", "pgbouncer")?;
-        let server = Server::start(Pooler { program, postgres: postgres.port() })?;
+        let settings = settings.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+        let server = Server::start(Pooler { program, postgres: postgres.port(), settings })?;
         Ok(Self { server })
     }
 
@@ -47,6 +57,8 @@ struct Pooler {
     program: PathBuf,
     /// The port of the server behind it.
     postgres: u16,
+    /// Settings after the usual ones, one a line.
+    settings: String,
 }
 
 impl Kind for Pooler {
@@ -55,7 +67,7 @@ impl Kind for Pooler {
     fn prepare(&self, place: &Place) -> Result<(), ServerError> {
         let users = place.path("users.txt");
         place.user.write(&users, "\"postgres\" \"\"\n")?;
-        let settings = configuration(place.port, self.postgres, &users);
+        let settings = configuration(place.port, self.postgres, &users) + &self.settings;
         place.user.write(&place.path(SETTINGS), &settings)
     }
 

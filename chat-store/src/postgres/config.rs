@@ -13,7 +13,8 @@ pub struct PostgresConfig {
     /// How long a call waits for a connection, whether all are busy or the server does not answer;
     /// also how long after its beginning a call may still be tried again: 5 s.
     pub acquire_timeout: Duration,
-    /// How long the server works on one statement before it gives up: 5 s. Two seconds later this
+    /// How long the server works on one statement before it gives up: 4 s, so that the reason is
+    /// known before a breaker with its usual 5 s stops waiting. Two seconds later this
     /// side gives up the whole call and closes the connection, so that a server that is frozen or
     /// cut off holds nobody for longer.
     pub statement_timeout: Duration,
@@ -41,7 +42,7 @@ impl Default for PostgresConfig {
             max_connections: 16,
             min_connections: 1,
             acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(4),
             lock_timeout: Duration::from_secs(2),
             idle_in_transaction_timeout: Duration::from_secs(10),
             max_lifetime: Duration::from_secs(30 * 60),

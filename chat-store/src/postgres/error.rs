@@ -19,6 +19,8 @@ pub(crate) fn remedy(code: &str) -> Remedy {
 const DISK_FULL: &str = "53100";
 const QUERY_CANCELED: &str = "57014";
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+const DUPLICATE_STATEMENT: &str = "42P05";
+const NO_SUCH_STATEMENT: &str = "26000";
 /// What a primary says that has become a replica.
 const READ_ONLY: &str = "25006";
 
@@ -51,6 +53,11 @@ impl Failure {
     /// a deadlock.
     pub(super) fn is_conflict(&self) -> bool {
         self.code().is_some_and(is_conflict_code)
+    }
+
+    /// Whether a prepared statement is there, or is not, as if the session were somebody else's.
+    pub(super) fn is_of_foreign_session(&self) -> bool {
+        matches!(self.code(), Some(DUPLICATE_STATEMENT | NO_SUCH_STATEMENT))
     }
 
     /// Whether the connection is gone, or none could be made at this moment.

@@ -20,6 +20,7 @@ use sqlx::migrate::Migration;
 use tokio::time::sleep;
 
 use super::PostgresStore;
+use super::open::statement_error;
 use super::server::{Repeat, Server};
 use super::session::Session;
 use super::statement::sql;
@@ -63,7 +64,9 @@ impl PostgresStore {
                 Err(failure) if failure.waited_for_lock() && attempt < ATTEMPTS => {
                     tracing::info!(attempt, "a migration waits until a table is free");
                 }
-                Err(failure) => return Err(OpenError::Migration(failure.into_cause())),
+                Err(failure) => {
+                    return Err(statement_error(&self.primary, failure, OpenError::Migration));
+                }
             }
             attempt += 1;
             sleep(PAUSE).await;
@@ -91,7 +94,7 @@ async fn last_applied(server: &Server) -> Result<i64, OpenError> {
     let work = server.write(Repeat::Harmless, |session| {
         Box::pin(async move { Ok(applied(session).await?.last().map_or(0, |last| last.version)) })
     });
-    work.await.map_err(|failure| OpenError::Unreadable(failure.into_cause()))
+    work.await.map_err(|failure| statement_error(server, failure, OpenError::Unreadable))
 }
 
 async fn migrate(session: &mut Session) -> Result<Result<(), OpenError>, Failure> {

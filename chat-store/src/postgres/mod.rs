@@ -3,6 +3,7 @@
 mod account;
 mod append;
 mod changes;
+mod cluster;
 mod config;
 mod conversation;
 mod cursor;
@@ -21,6 +22,7 @@ mod retry;
 mod server;
 mod session;
 mod statement;
+mod url;
 mod user;
 
 use std::time::Duration;

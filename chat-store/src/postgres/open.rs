@@ -1,18 +1,20 @@
+use std::error::Error;
 use std::io;
-use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
 
+use super::cluster::check_replica;
 use super::error::state;
 use super::migration::refuse_newer;
 use super::replica::Replica;
-use super::server::{Losses, Server, timeouts};
+use super::server::{Losses, Server};
+use super::url::{options, place};
 use super::{CLOSE_TIMEOUT, PostgresConfig, PostgresStore};
 use crate::OpenError;
-use crate::failure::cause;
+use crate::failure::{Failure, cause};
 
 /// A connection that was in use so lately is taken to be well.
 const FRESH: Duration = Duration::from_secs(1);
@@ -20,15 +22,14 @@ const FRESH: Duration = Duration::from_secs(1);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// How long a replica may take to find a connection, before the primary is asked instead.
 const REPLICA_TIMEOUT: Duration = Duration::from_millis(500);
-/// How clients are named in the server's list of sessions, unless the URL says otherwise.
-const APPLICATION: &str = "chat";
 
 impl PostgresStore {
     /// Opens a database by its URL, such as `postgres://user:password@host:5432/database`.
     ///
     /// The URL may ask for encryption: `?sslmode=verify-full&sslrootcert=ca.pem` accepts only the
     /// server whose certificate has that name and was signed by that authority. What the URL leaves
-    /// out comes from the usual variables of the environment (`PGUSER`, `PGPASSWORD` …).
+    /// out comes from the usual variables of the environment (`PGUSER`, `PGPASSWORD` …). A parameter
+    /// that means nothing is refused.
     ///
     /// The tables are made by [`migrate`](Self::migrate).
     ///
@@ -45,7 +46,8 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// As of [`open`](Self::open), and [`OpenError::Settings`].
+    /// As of [`open`](Self::open), and [`OpenError::Settings`], [`OpenError::Replica`] and
+    /// [`OpenError::AnotherCluster`].
     pub async fn open_with(url: &str, config: PostgresConfig) -> Result<Self, OpenError> {
         if config.max_connections == 0 {
             return Err(OpenError::Settings("a database needs at least one connection"));
@@ -55,9 +57,12 @@ impl PostgresStore {
         }
         let options = options(url, &config)?;
         let replica = config.replica_url.as_deref().map(|url| self::options(url, &config));
-        let replica = replica.transpose()?;
+        let replica = replica.transpose().map_err(OpenError::replica)?;
 
-        let connection = connect(&options, config.acquire_timeout).await?;
+        let mut connection = connect(&options, config.acquire_timeout).await?;
+        if let Some(replica) = &replica {
+            check_replica((&options, &mut connection), replica, config.acquire_timeout).await?;
+        }
         // It has served its purpose, and if the farewell is lost the server will notice.
         drop(timeout(CLOSE_TIMEOUT, connection.close()).await);
 
@@ -91,24 +96,6 @@ impl PostgresStore {
     }
 }
 
-fn options(url: &str, config: &PostgresConfig) -> Result<PgConnectOptions, OpenError> {
-    let scheme = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
-    if !scheme {
-        return Err(OpenError::Url("it does not begin with postgres://".into()));
-    }
-    let options = PgConnectOptions::from_str(url).map_err(|error| OpenError::Url(cause(error)))?;
-    let options = match options.get_application_name() {
-        Some(_) => options,
-        None => options.application_name(APPLICATION),
-    };
-    Ok(if config.transaction_pooler {
-        // A pooler accepts only parameters that it can follow.
-        options.statement_cache_capacity(0).extra_float_digits(None)
-    } else {
-        options.options(timeouts(config).map(|(name, time)| (name, time.as_millis())))
-    })
-}
-
 fn server(options: PgConnectOptions, config: &PostgresConfig) -> Server {
     let losses = Losses::default();
     let pool = PgPoolOptions::new()
@@ -136,17 +123,17 @@ async fn answers(connection: &mut PgConnection) -> sqlx::Result<bool> {
 }
 
 /// The first connection, for its error: a pool only says that it has none.
-async fn connect(options: &PgConnectOptions, time: Duration) -> Result<PgConnection, OpenError> {
+pub(super) async fn connect(
+    options: &PgConnectOptions,
+    time: Duration,
+) -> Result<PgConnection, OpenError> {
     let silent = |_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()));
     let connected = timeout(time, options.connect()).await.unwrap_or_else(silent);
     connected.map_err(|error| open_error(options, error))
 }
 
 fn open_error(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
-    let server = match options.get_socket() {
-        Some(socket) => socket.display().to_string(),
-        None => format!("{}:{}", options.get_host(), options.get_port()),
-    };
+    let server = place(options);
     let code = state(&error).map(str::to_owned);
     match (&error, code.as_deref()) {
         (sqlx::Error::Tls(_), _) => OpenError::Tls { server, source: cause(error) },
@@ -171,5 +158,19 @@ fn open_error(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
             OpenError::Pooler { server, source: cause(error) }
         }
         _ => OpenError::Unreadable(cause(error)),
+    }
+}
+
+/// What it means that one of the first statements failed. That a statement was prepared by somebody
+/// else, or is not there a moment later, happens only where sessions are not one's own.
+pub(super) fn statement_error(
+    server: &Server,
+    failure: Failure,
+    otherwise: impl FnOnce(Box<dyn Error + Send + Sync>) -> OpenError,
+) -> OpenError {
+    if failure.is_of_foreign_session() {
+        OpenError::Pooler { server: server.place(), source: failure.into_cause() }
+    } else {
+        otherwise(failure.into_cause())
     }
 }

@@ -10,6 +10,7 @@ use tracing::Instrument;
 use super::retry::Retry;
 use super::session::Session;
 use super::statement::Statement;
+use super::url::place;
 use super::{MARGIN, PostgresConfig, migration};
 use crate::failure::Failure;
 
@@ -91,6 +92,11 @@ impl Server {
 
     pub(super) async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// Where it is, for people.
+    pub(super) fn place(&self) -> String {
+        place(&self.pool.connect_options())
     }
 
     /// Does some work in a transaction of its own, which is committed when the work succeeds and

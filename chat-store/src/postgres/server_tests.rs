@@ -59,7 +59,7 @@ async fn statements_have_timeouts_whoever_made_the_connection() {
     let url = Postgres::shared().url(row.text("name").unwrap());
     let pool = PgPool::connect(&url).await.unwrap();
     for store in [own, PostgresStore::from_pool(pool)] {
-        assert_eq!(setting(&store, "statement_timeout").await, "5s");
+        assert_eq!(setting(&store, "statement_timeout").await, "4s");
         assert_eq!(setting(&store, "lock_timeout").await, "2s");
         assert_eq!(setting(&store, "idle_in_transaction_session_timeout").await, "10s");
     }

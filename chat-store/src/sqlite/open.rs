@@ -12,8 +12,8 @@ use super::SqliteStore;
 use super::error::{BUSY, CANTOPEN, NOTADB, READONLY, primary_code};
 use super::migration::refuse_newer;
 use super::writer::Writer;
-use crate::OpenError;
 use crate::failure::cause;
+use crate::{OpenError, statement_log};
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +46,7 @@ impl SqliteStore {
         if in_memory || location.is_empty() {
             return Err(OpenError::InMemory);
         }
+        let options = statement_log::at_debug(options);
         let options =
             options.foreign_keys(true).busy_timeout(BUSY_TIMEOUT).pragma("temp_store", "MEMORY");
         let writing = options
