@@ -34,6 +34,18 @@ pub enum DatabaseError {
     Open(#[from] OpenError),
 }
 
+/// The kind of the database of a configuration, and where it is: for people, and so without a
+/// password.
+pub(crate) fn place(config: &Config) -> (DatabaseKind, String) {
+    match &config.store.url {
+        Some(url) => (url.kind(), url.to_string()),
+        None => {
+            let path = DatabaseFile::path_in_folder(&config.data);
+            (DatabaseKind::Sqlite, path.display().to_string())
+        }
+    }
+}
+
 impl Database {
     /// Opens the database that is configured, for this process alone where it is a file, without
     /// changing its tables. A file in the data folder needs the [`DataFolder`](crate::DataFolder) to

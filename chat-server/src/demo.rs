@@ -9,7 +9,7 @@ use chat_core::{Actor, ChatError};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::Engine;
+use crate::{Engine, StartError};
 
 /// An account that is there in development.
 #[derive(Debug, Clone, Copy)]
@@ -72,17 +72,12 @@ pub(crate) async fn prepare(engine: &Engine) -> Result<(), DemoError> {
 }
 
 /// Takes the printed passwords away, should the accounts be there: a data folder that was used in
-/// development may be used in earnest afterwards.
-pub(crate) async fn retire(engine: &Engine) -> Result<(), DemoError> {
+/// development may be used in earnest afterwards. A database that does not say whether they are
+/// there is no matter of the accounts.
+pub(crate) async fn retire(engine: &Engine) -> Result<(), StartError> {
     for login in LOGINS {
-        let Some(user) = login.user(engine).await? else { continue };
-        if login.opens(engine).await? {
-            let random = format!("{}{}", Uuid::new_v4(), Uuid::new_v4());
-            engine.accounts.reset_password(&user, &random.into()).await?;
-            tracing::info!(
-                account = login.username,
-                "the password of a demo account was taken away"
-            );
+        if let Some(user) = login.user(engine).await.map_err(StartError::Store)? {
+            login.retire(engine, &user).await.map_err(StartError::Demo)?;
         }
     }
     Ok(())
@@ -93,8 +88,10 @@ impl DemoLogin {
         self.password.to_owned().into()
     }
 
-    async fn user(self, engine: &Engine) -> Result<Option<UserId>, DemoError> {
-        let key = Username::parse(self.username)?.key();
+    async fn user(self, engine: &Engine) -> Result<Option<UserId>, StoreError> {
+        // What is no name is nobody's.
+        let Ok(username) = Username::parse(self.username) else { return Ok(None) };
+        let key = username.key();
         let account = engine.database.accounts().account_by_name(&key).await?;
         Ok(account.map(|account| account.user.id))
     }
@@ -110,6 +107,18 @@ impl DemoLogin {
             Err(AccountError::InvalidCredentials) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn retire(self, engine: &Engine, user: &UserId) -> Result<(), DemoError> {
+        if self.opens(engine).await? {
+            let random = format!("{}{}", Uuid::new_v4(), Uuid::new_v4());
+            engine.accounts.reset_password(user, &random.into()).await?;
+            tracing::info!(
+                account = self.username,
+                "the password of a demo account was taken away"
+            );
+        }
+        Ok(())
     }
 
     async fn prepare(self, engine: &Engine) -> Result<UserId, DemoError> {

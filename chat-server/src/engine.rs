@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::{DataError, DataFolder, Database, DatabaseError};
+use crate::{DataError, DataFolder, Database, DatabaseError, database};
 
 /// How long the engine may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,6 +78,9 @@ impl Engine {
             Some(key) => key,
             None => own_key(&folder)?,
         };
+        // Before it is opened: should that fail or take long, it is known what is tried.
+        let (kind, place) = database::place(config);
+        tracing::info!(%kind, place, "the database");
         let database = Database::open(config).await?;
         database.migrate().await?;
         let breaker = Breaker::new(breaker_config(config));

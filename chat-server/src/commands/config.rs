@@ -20,6 +20,9 @@ enum Action {
 impl ConfigCommand {
     pub(super) fn run(self, options: &Options) -> Result<(), CommandError> {
         let loaded = options.sources()?.load()?;
+        for variable in &loaded.empty_variables {
+            eprintln!("{variable} is empty and sets nothing");
+        }
         match self.action {
             Action::Check if loaded.unknown_variables.is_empty() => {
                 println!("the configuration is good");

@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::{CommandError, Options, start};
-use crate::{DataFolder, Database};
+use crate::{DataFolder, Database, database};
 
 /// `chat-server migrate`. `serve` does the same when it starts; this is for doing it beforehand.
 #[derive(Debug, Args)]
@@ -14,10 +14,7 @@ pub(super) struct Migrate {
 impl Migrate {
     pub(super) async fn run(self, options: &Options) -> Result<(), CommandError> {
         let config = start(&options.sources()?)?;
-        let place = match &config.store.url {
-            Some(url) => url.to_string(),
-            None => format!("the database in {}", config.data.display()),
-        };
+        let (_, place) = database::place(&config);
         if self.check {
             if config.store.url.is_none() {
                 DataFolder::open_shared(&config.data)?;

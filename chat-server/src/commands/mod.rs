@@ -101,5 +101,8 @@ fn start(sources: &Sources) -> Result<Config, ConfigError> {
     for variable in loaded.unknown_variables {
         tracing::warn!(variable, "this environment variable sets no key of the configuration");
     }
+    for variable in loaded.empty_variables {
+        tracing::warn!(variable, "this environment variable is empty and sets nothing");
+    }
     Ok(loaded.config)
 }

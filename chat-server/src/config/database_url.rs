@@ -1,5 +1,7 @@
+use std::error::Error;
 use std::fmt;
 
+use chat_store::{OpenError, PostgresStore};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -7,7 +9,8 @@ use super::secret::REDACTED;
 
 /// Which database to use: `postgres://user:password@host/database`, or `sqlite://path/to/chat.db`.
 ///
-/// A password in it is shown neither in logs nor when the configuration is printed.
+/// A password in it is shown neither in logs nor when the configuration is printed, nor is the value
+/// of any parameter that is not known to be harmless.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct DatabaseUrl {
@@ -24,8 +27,17 @@ pub enum DatabaseKind {
     Postgres,
 }
 
+impl fmt::Display for DatabaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        })
+    }
+}
+
 /// Why a text is not the URL of a database. It never shows the text, which may hold a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidDatabaseUrl {
     /// It is of no database that can be used.
@@ -34,7 +46,34 @@ pub enum InvalidDatabaseUrl {
     /// What is meant as a password would be read as a host and a path.
     #[error("a / in a password is written %2F, a ? is written %3F, and a # is written %23")]
     Unescaped,
+    /// A part of it, such as the port or a parameter, is not understood.
+    #[error("{0}")]
+    Malformed(String),
 }
+
+/// Parameters whose values may be seen, of either database.
+const HARMLESS: [&str; 20] = [
+    "application_name",
+    "cache",
+    "dbname",
+    "host",
+    "hostaddr",
+    "immutable",
+    "mode",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+    "vfs",
+];
 
 impl DatabaseUrl {
     /// Which database it is of.
@@ -68,8 +107,19 @@ impl TryFrom<String> for DatabaseUrl {
         if kind == DatabaseKind::Postgres && is_cut_short && has_credentials {
             return Err(InvalidDatabaseUrl::Unescaped);
         }
+        if kind == DatabaseKind::Postgres {
+            PostgresStore::check_url(&url).map_err(|error| malformed(&error))?;
+        }
         Ok(Self { kind, url: url.into() })
     }
+}
+
+/// What is wrong, which is the cause of what a store says.
+fn malformed(error: &OpenError) -> InvalidDatabaseUrl {
+    InvalidDatabaseUrl::Malformed(match error.source() {
+        Some(cause) => format!("the database URL is not understood: {cause}"),
+        None => error.to_string(),
+    })
 }
 
 /// Without the password.
@@ -91,8 +141,9 @@ impl fmt::Display for DatabaseUrl {
         for (n, parameter) in parameters.into_iter().flat_map(|all| all.split('&')).enumerate() {
             f.write_str(if n == 0 { "?" } else { "&" })?;
             match parameter.split_once('=') {
-                Some((name @ ("password" | "sslpassword"), _)) => write!(f, "{name}={REDACTED}")?,
-                _ => f.write_str(parameter)?,
+                Some((name, _)) if HARMLESS.contains(&name) => f.write_str(parameter)?,
+                Some((name, _)) => write!(f, "{name}={REDACTED}")?,
+                None => f.write_str(REDACTED)?,
             }
         }
         Ok(())
@@ -138,6 +189,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_understood_is_refused_without_its_value() {
+        for (url, told) in [
+            ("postgres://chat:s3cret@db:543210/chat", "port"),
+            ("postgres://chat:s3cret@db/chat?passwd=s3cret", "\"passwd\""),
+            ("postgres://chat@db/chat?sslmode=maybe", "maybe"),
+        ] {
+            let refused = DatabaseUrl::try_from(url.to_owned()).unwrap_err().to_string();
+            assert!(refused.contains(told) && !refused.contains("cret"), "{url}: {refused}");
+        }
+    }
+
+    #[test]
     fn a_password_is_never_shown() {
         for (url, shown) in [
             ("postgres://chat:s3cret@db:5432/chat", "postgres://chat:[redacted]@db:5432/chat"),
@@ -151,7 +214,15 @@ mod tests {
                 "postgres://db:5432/chat?user=a@b&password=s3cret",
                 "postgres://db:5432/chat?user=a@b&password=[redacted]",
             ),
+            (
+                "postgres://db/chat?options[app.key]=s3cret&sslmode=require",
+                "postgres://db/chat?options[app.key]=[redacted]&sslmode=require",
+            ),
             ("sqlite://data/chat.db", "sqlite://data/chat.db"),
+            (
+                "sqlite://data/chat.db?mode=rwc&key=s3cret&s3cret",
+                "sqlite://data/chat.db?mode=rwc&key=[redacted]&[redacted]",
+            ),
         ] {
             let url = DatabaseUrl::try_from(url.to_owned()).unwrap();
             assert_eq!(url.to_string(), shown);

@@ -29,6 +29,10 @@ pub struct Loaded {
     /// Variables that are named as if for the server, but set no key. Not an error, since another
     /// program may use the same prefix.
     pub unknown_variables: Vec<String>,
+    /// Variables that other programs know, too, and that are empty, so that they set nothing. Not an
+    /// error, since files of variables often name what they do not set; but worth telling, since
+    /// whoever meant a value gets the default.
+    pub empty_variables: Vec<String>,
 }
 
 impl Sources {
@@ -57,12 +61,15 @@ impl Sources {
                 layers.set(&key, value.clone(), &origin)?;
             }
         }
-        let mut unknown_variables = Vec::new();
+        let (mut unknown_variables, mut empty_variables) = (Vec::new(), Vec::new());
         let (own, shared): (Vec<_>, Vec<_>) =
             self.environment.iter().partition(|(variable, _)| key::is_ours(variable));
         for (variable, text) in shared.into_iter().chain(own) {
             let origin = Origin::Environment(variable.clone());
             match layers.keys.iter().find(|key| key.is_set_by(variable)) {
+                Some(_) if text.is_empty() && !key::is_ours(variable) => {
+                    empty_variables.push(variable.clone());
+                }
                 Some(key) => layers.set_text(&key.name.clone(), text, &origin)?,
                 None if key::is_ours(variable) => unknown_variables.push(variable.clone()),
                 None => {}
@@ -73,7 +80,7 @@ impl Sources {
         }
         let config = Config { dev: self.dev, ..layers.into_config()? };
         config.validate()?;
-        Ok(Loaded { config, unknown_variables })
+        Ok(Loaded { config, unknown_variables, empty_variables })
     }
 }
 

@@ -197,11 +197,26 @@ fn a_database_is_named_by_the_variable_that_everybody_knows() {
         assert_eq!(load(&[shared, own]).unwrap(), "sqlite://chat.db");
         assert_eq!(load(&[own, shared]).unwrap(), "sqlite://chat.db", "in whatever order");
     }
+    let refused = load(&[("DATABASE_URL", "postgres://chat:s3cret@db:port/chat")]).unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("DATABASE_URL") && refused.contains("port"), "{refused}");
+    assert!(!refused.contains("s3cret"), "{refused}");
     let refused = load(&[("DATABASE_URL", "mysql://chat:s3cret@db/chat")]).unwrap_err().to_string();
     assert!(
         refused.contains("postgres:// or sqlite://") && !refused.contains("s3cret"),
         "{refused}"
     );
+}
+
+#[test]
+fn an_empty_variable_of_others_sets_nothing_and_is_told() {
+    let (mut sources, _file) = sources("store.url = \"postgres://db/chat\"");
+    sources.environment = variables(&[("DATABASE_URL", "")]);
+    let loaded = sources.load().unwrap();
+    assert_eq!(loaded.config.store.url.unwrap().to_string(), "postgres://db/chat");
+    assert_eq!(loaded.empty_variables, ["DATABASE_URL"]);
+    sources.environment = variables(&[("CHAT_JWT__SECRET", "")]);
+    assert!(sources.load().unwrap().empty_variables.is_empty());
 }
 
 #[test]

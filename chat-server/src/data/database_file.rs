@@ -20,10 +20,15 @@ impl DatabaseFile {
     ///
     /// [`DataError::Io`].
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, DataError> {
-        let path = folder.join("chat.db");
+        let path = Self::path_in_folder(folder);
         // SQLite would make it for everybody to read. Its other files take after this one.
         open_private(&path)?;
         Ok(Self { location: path.to_string_lossy().into_owned(), _lock: None })
+    }
+
+    /// Where the one in a data folder is.
+    pub(crate) fn path_in_folder(folder: &Path) -> PathBuf {
+        folder.join("chat.db")
     }
 
     /// The one that a URL names, made if it is not there, for this process alone.
@@ -53,7 +58,7 @@ impl DatabaseFile {
 
     /// The one in a data folder, likewise.
     pub(crate) fn shared_in_folder(folder: &Path) -> Option<Self> {
-        let path = folder.join("chat.db");
+        let path = Self::path_in_folder(folder);
         let location = path.to_string_lossy().into_owned();
         path.exists().then_some(Self { location, _lock: None })
     }

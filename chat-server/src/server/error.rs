@@ -1,6 +1,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use chat_core::store::StoreError;
+
 use crate::EngineError;
 use crate::config::ConfigError;
 use crate::demo::DemoError;
@@ -36,6 +38,9 @@ pub enum StartError {
     /// The data folder, the store, or what is configured of them.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The database was opened, and then failed.
+    #[error("the database cannot be used")]
+    Store(#[source] StoreError),
     /// The demo accounts could not be prepared, or retired.
     #[error("the demo accounts could not be looked after")]
     Demo(#[source] DemoError),

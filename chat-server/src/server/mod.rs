@@ -59,7 +59,7 @@ impl Server {
         if config.dev {
             demo::prepare(&engine).await.map_err(StartError::Demo)?;
         } else {
-            demo::retire(&engine).await.map_err(StartError::Demo)?;
+            demo::retire(&engine).await?;
         }
         let authenticator = engine.authenticator.clone();
         let ws = WsEndpoint::new(engine.chat.clone(), authenticator, ws_config(&config));

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use chat_test_servers::Postgres;
 use serde_json::Value;
 
 use crate::support::{Answer, TestServer, request};
@@ -70,6 +71,35 @@ fn the_commands_do_what_they_say() {
     assert!(good && printed.contains("made 0 users, 0 conversations, 0 messages"), "{printed}");
     let (good, _, told) = run(&["serve", "--dev", "--listen", "0.0.0.0:0"]);
     assert!(!good && told.contains("--dev-allow-remote"), "{told}");
+}
+
+#[test]
+fn a_start_names_its_database_and_what_fails_of_it() {
+    let data = tempfile::tempdir().unwrap();
+    let postgres = Postgres::shared();
+    let database = postgres.create_database().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = binary(&data, arguments);
+        let url = format!("{}?password=s3cret", database.url);
+        let output = command.env("DATABASE_URL", url).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (good, told) = run(&["migrate"]);
+    assert!(good, "{told}");
+    postgres.execute(&database.name, "DROP TABLE chat_account CASCADE").unwrap();
+    let (good, told) = run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(!good && told.contains("the database cannot be used"), "{told}");
+    assert!(!told.contains("demo"), "there are no demo accounts: {told}");
+    let named = format!("kind=postgres place=\"{}?password=[redacted]\"", database.url);
+    assert!(told.contains(&named) && !told.contains("s3cret"), "{told}");
+}
+
+#[test]
+fn an_empty_database_url_is_told() {
+    let data = tempfile::tempdir().unwrap();
+    let check = binary(&data, &["config", "check"]).env("DATABASE_URL", "").output().unwrap();
+    let told = String::from_utf8(check.stderr).unwrap();
+    assert!(check.status.success() && told.contains("DATABASE_URL is empty"), "{told}");
 }
 
 fn binary(data: &tempfile::TempDir, arguments: &[&str]) -> Command {
