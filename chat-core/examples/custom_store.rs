@@ -2,7 +2,9 @@
 //!
 //! The same shape serves for a cache, for an audit log, or for a host that keeps messages where it
 //! keeps everything else. A whole store implements all of `chat_core::store`, and one line of its
-//! tests, `chat_core::testing::store_conformance!(maker)`, says whether it keeps the promises.
+//! tests, `chat_core::testing::store_conformance!(maker)`, says whether it keeps the promises. For one
+//! aggregate the same line takes a `StoreParts` of it and another store; `chat_core::testing::store`
+//! shows it.
 //!
 //! `cargo run -p chat-core --example custom_store`
 

@@ -45,13 +45,15 @@
 //!
 //! # What to bring
 //!
-//! * A [store]: `chat-store` has one on SQLite; [`MemoryStore`] is the smallest.
+//! * A [store]: `chat-store` has one on SQLite and one on Postgres, which several nodes may share;
+//!   [`MemoryStore`] is the smallest. A [breaker] before it bounds what callers wait for it.
 //! * A [broker], for several nodes over one store.
 //! * An [authenticator](crate::auth), for transports to ask.
 //! * A transport: `chat-ws` and `chat-http`, or your own around [`Session`].
 //!
-//! With the feature `testing`, [`testing`] has conformance suites for what you bring, a broker that
-//! loses, repeats and reorders on purpose, and mocks of every trait.
+//! With the feature `testing`, [`testing`] has conformance suites for what you bring, a store that
+//! is away or hangs when told to, a broker that loses, repeats and reorders on purpose, and mocks of
+//! every trait.
 
 pub mod access;
 pub mod auth;

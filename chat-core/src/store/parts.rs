@@ -7,7 +7,8 @@ use super::{
 };
 
 /// A store put together from its aggregates, any of which may be a decorator, a mock, or another
-/// store than the rest. Cloning it is cheap.
+/// store than the rest. Cloning it is cheap. The module `chat_core::testing::store` (feature
+/// `testing`) shows how one aggregate of one's own is tested.
 ///
 /// ```
 /// use std::sync::Arc;

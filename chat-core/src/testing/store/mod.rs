@@ -22,6 +22,59 @@
 //! The tests need `tokio` with the features `macros` and `rt-multi-thread`. [`failures`] runs the
 //! same cases of a store without a test harness, and returns those that fail.
 //!
+//! # One aggregate of one's own
+//!
+//! Who implements one aggregate, and leaves the rest to another store, tests the two together, put
+//! together as [`StoreParts`](crate::store::StoreParts). The rest must be a store that keeps its
+//! promises, such as [`MemoryStore`](crate::MemoryStore), so that what fails is one's own. The
+//! aggregates speak of the same things — a cursor is that of a member, and passes messages — so one
+//! that keeps rows elsewhere must see what the others have written.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use chat_core::MemoryStore;
+//! use chat_core::proto::{ConversationId, UserId};
+//! use chat_core::store::{CursorAdvance, CursorKind, CursorStore, Store, StoreError, StoreParts};
+//! use chat_core::testing::store::failures;
+//!
+//! /// Cursors of one's own, over the memberships and messages of a store.
+//! #[derive(Debug)]
+//! struct Cursors(Arc<MemoryStore>);
+//!
+//! #[async_trait]
+//! impl CursorStore for Cursors {
+//!     async fn advance(
+//!         &self,
+//!         conversation: ConversationId,
+//!         user: &UserId,
+//!         kind: CursorKind,
+//!         seq: Option<u64>,
+//!     ) -> Result<Option<CursorAdvance>, StoreError> {
+//!         self.0.advance(conversation, user, kind, seq).await
+//!     }
+//! }
+//!
+//! async fn empty_store() -> Arc<StoreParts> {
+//!     let rest = Arc::new(MemoryStore::new());
+//!     let mut parts = StoreParts::from(rest.clone() as Arc<dyn Store>);
+//!     parts.cursors = Arc::new(Cursors(rest));
+//!     Arc::new(parts)
+//! }
+//!
+//! // In tests, one line:
+//! chat_core::testing::store::store_conformance!(empty_store);
+//!
+//! // Anywhere else, as data:
+//! # #[tokio::main]
+//! # async fn main() {
+//! assert_eq!(failures(empty_store).await, []);
+//! # }
+//! ```
+//!
+//! # How cases are made
+//!
 //! Cases of what happens at once let other tasks go on between their calls, so that calls overlap
 //! in any store that waits for something. None of them sleeps, and none depends on speed.
 
