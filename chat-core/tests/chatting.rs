@@ -361,6 +361,23 @@ async fn live_events_wait_for_a_resume_but_not_for_long() {
 }
 
 #[tokio::test]
+async fn a_number_that_a_conversation_does_not_have_is_reset() {
+    let chat = chat();
+    let mut ada = Device::attach(&chat, "ada").await;
+    let place = ada.creates("general").await;
+    ada.sends(place, "hello").await;
+    let changes = ada.sees("hello").await["changeSeq"].as_u64().unwrap();
+    let known = json!({"cursors": {place.to_string(): changes + 1}});
+    // As after an older backup was restored, while its numbers are below those that were seen.
+    let answer = ada.does("session.resume", known.clone()).await;
+    assert_eq!((&answer["replayed"], &answer["reset"]), (&json!(0), &json!([place])));
+    // Once they have come as far, nobody can tell.
+    ada.sends(place, "instead of another").await;
+    let answer = ada.does("session.resume", known).await;
+    assert_eq!((&answer["replayed"], &answer["reset"]), (&json!(0), &json!([])));
+}
+
+#[tokio::test]
 async fn every_device_of_a_user_is_told_of_every_conversation() {
     let chat = chat();
     let mut ada = Device::attach(&chat, "ada").await;
