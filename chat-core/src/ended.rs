@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use chat_proto::LoginSessionId;
+use chat_proto::{LoginSessionId, UserId};
 use foldhash::HashMap;
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// Logins remembered, from which on those that ended longest ago are forgotten.
 const MAX_LOGINS: usize = 10_000;
 
-/// Logins that ended a short while ago.
+/// Logins that ended a short while ago, and logins of which nobody has looked yet whether they have.
 ///
 /// A device whose login was checked just before it ended, and which attaches just after, is not
 /// among the devices that are told of the end; it finds its login here.
@@ -20,6 +20,8 @@ const MAX_LOGINS: usize = 10_000;
 pub(crate) struct EndedLogins {
     /// When each ended. Held for a few lines.
     logins: Mutex<HashMap<LoginSessionId, Instant>>,
+    /// Logins of devices that have attached since somebody looked. Held for a few lines.
+    fresh: Mutex<Vec<(UserId, LoginSessionId)>>,
 }
 
 impl EndedLogins {
@@ -31,6 +33,19 @@ impl EndedLogins {
         }
         let room = MAX_LOGINS.saturating_sub(logins.len());
         logins.extend(ended.iter().take(room).map(|login| (*login, now)));
+    }
+
+    /// Notes a login of a device that attaches. Beyond the bound it waits for the look at all.
+    pub(crate) fn note_fresh(&self, user: &UserId, login: LoginSessionId) {
+        let mut fresh = lock(&self.fresh);
+        if fresh.len() < MAX_LOGINS {
+            fresh.push((user.clone(), login));
+        }
+    }
+
+    /// Takes the logins noted so.
+    pub(crate) fn take_fresh(&self) -> Vec<(UserId, LoginSessionId)> {
+        std::mem::take(&mut lock(&self.fresh))
     }
 
     pub(crate) fn contains(&self, login: LoginSessionId) -> bool {
