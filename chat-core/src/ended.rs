@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(crate) struct EndedLogins {
     /// When each ended. Held for a few lines.
     logins: Mutex<HashMap<LoginSessionId, Instant>>,
     /// Logins of devices that have attached since somebody looked. Held for a few lines.
-    fresh: Mutex<Vec<(UserId, LoginSessionId)>>,
+    fresh: Mutex<VecDeque<(Instant, UserId, LoginSessionId)>>,
 }
 
 impl EndedLogins {
@@ -39,13 +40,15 @@ impl EndedLogins {
     pub(crate) fn note_fresh(&self, user: &UserId, login: LoginSessionId) {
         let mut fresh = lock(&self.fresh);
         if fresh.len() < MAX_LOGINS {
-            fresh.push((user.clone(), login));
+            fresh.push_back((Instant::now(), user.clone(), login));
         }
     }
 
-    /// Takes the logins noted so.
-    pub(crate) fn take_fresh(&self) -> Vec<(UserId, LoginSessionId)> {
-        std::mem::take(&mut lock(&self.fresh))
+    /// Takes the logins noted so at `until` or before.
+    pub(crate) fn take_fresh(&self, until: Instant) -> Vec<(UserId, LoginSessionId)> {
+        let mut fresh = lock(&self.fresh);
+        let count = fresh.partition_point(|(noted, ..)| *noted <= until);
+        fresh.drain(..count).map(|(_, user, login)| (user, login)).collect()
     }
 
     pub(crate) fn contains(&self, login: LoginSessionId) -> bool {

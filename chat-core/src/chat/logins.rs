@@ -12,8 +12,8 @@ use crate::router::{Router, causes};
 use crate::store::LoginSessionStore;
 use crate::within::within;
 
-/// How soon after a session began its login is looked at: it may have ended between the check of the
-/// credential and the subscription to such news.
+/// How long after a session began its login is looked at: it may have ended between the check of the
+/// credential and the subscription to such news, which is there by then.
 const SOON: Duration = Duration::from_millis(500);
 /// Logins asked for in one call of the store.
 const CHUNK: usize = 500;
@@ -31,7 +31,10 @@ pub(super) async fn watch(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let now = ticks.tick().await;
-        let mut looked_at = router.ended_logins.take_fresh();
+        let mut looked_at = now
+            .checked_sub(SOON)
+            .map(|until| router.ended_logins.take_fresh(until))
+            .unwrap_or_default();
         if now >= all_at {
             all_at = now + period;
             looked_at = router.hub.logins();
