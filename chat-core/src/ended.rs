@@ -1,7 +1,8 @@
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use chat_proto::LoginSessionId;
+use chat_proto::{LoginSessionId, UserId};
 use foldhash::HashMap;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// Logins remembered, from which on those that ended longest ago are forgotten.
 const MAX_LOGINS: usize = 10_000;
 
-/// Logins that ended a short while ago.
+/// Logins that ended a short while ago, and logins of which nobody has looked yet whether they have.
 ///
 /// A device whose login was checked just before it ended, and which attaches just after, is not
 /// among the devices that are told of the end; it finds its login here.
@@ -20,6 +21,8 @@ const MAX_LOGINS: usize = 10_000;
 pub(crate) struct EndedLogins {
     /// When each ended. Held for a few lines.
     logins: Mutex<HashMap<LoginSessionId, Instant>>,
+    /// Logins of devices that have attached since somebody looked. Held for a few lines.
+    fresh: Mutex<VecDeque<(Instant, UserId, LoginSessionId)>>,
 }
 
 impl EndedLogins {
@@ -31,6 +34,21 @@ impl EndedLogins {
         }
         let room = MAX_LOGINS.saturating_sub(logins.len());
         logins.extend(ended.iter().take(room).map(|login| (*login, now)));
+    }
+
+    /// Notes a login of a device that attaches. Beyond the bound it waits for the look at all.
+    pub(crate) fn note_fresh(&self, user: &UserId, login: LoginSessionId) {
+        let mut fresh = lock(&self.fresh);
+        if fresh.len() < MAX_LOGINS {
+            fresh.push_back((Instant::now(), user.clone(), login));
+        }
+    }
+
+    /// Takes the logins noted so at `until` or before.
+    pub(crate) fn take_fresh(&self, until: Instant) -> Vec<(UserId, LoginSessionId)> {
+        let mut fresh = lock(&self.fresh);
+        let count = fresh.partition_point(|(noted, ..)| *noted <= until);
+        fresh.drain(..count).map(|(_, user, login)| (user, login)).collect()
     }
 
     pub(crate) fn contains(&self, login: LoginSessionId) -> bool {

@@ -80,9 +80,10 @@ mod tasks;
 mod typing;
 mod within;
 
-pub use chat::{Actor, Chat, ChatBuilder, Check, NotReady, Receipt, Sent};
+pub use chat::{Actor, Chat, ChatBuilder, Check, ClusterStats, NotReady, Receipt, Sent};
 pub use chat_proto as proto;
 pub use config::{ChatConfig, PresenceScope};
 pub use error::ChatError;
 pub use memory::{MemoryLimits, MemoryPresence, MemoryStore};
+pub use router::BrokerTraffic;
 pub use session::{Outgoing, Session};

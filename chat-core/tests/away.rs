@@ -46,14 +46,28 @@ impl Place {
         Device::attach(&self.chat, user).await
     }
 
-    /// Lets the store fail until reads and writes are refused.
+    /// Lets the store fail until reads and writes are refused without a try.
     async fn fails(&self, fault: StoreFault, device: &mut Device, place: ConversationId) {
         self.store.set(fault);
-        for _ in 0..5 {
-            history(device, place).await.unwrap_err();
-            send(device, place, "lost", None).await.unwrap_err();
+        let nobody = Actor::user("nobody".parse().unwrap());
+        for _ in 0..20 {
+            let (began, calls) = (Instant::now(), self.store.calls());
+            // At once, so that neither waits while the other is to be tried again.
+            let page = json!({"conversationId": place, "limit": 1});
+            let page = serde_json::from_value(page).unwrap();
+            let reading = self.chat.history(&nobody, &page);
+            let message = json!({"conversationId": place, "content": "lost"});
+            let writing = self.chat.send(&nobody, serde_json::from_value(message).unwrap());
+            let (read, written) = tokio::join!(reading, writing);
+            assert!(read.is_err() && written.is_err());
+            if (began.elapsed(), self.store.calls()) == (Duration::ZERO, calls) {
+                history(device, place).await.unwrap_err();
+                send(device, place, "lost", None).await.unwrap_err();
+                assert!(!self.breaker.state().is_closed());
+                return;
+            }
         }
-        assert!(!self.breaker.state().is_closed());
+        panic!("the store is asked again and again");
     }
 }
 

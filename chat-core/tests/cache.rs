@@ -188,7 +188,7 @@ async fn what_is_found_in_the_store_shows_as_soon_as_it_is_told() {
     let place = room(&there, "bo").await;
     join(&there, "ada", place).await;
     assert!(list(&here, "ada").await.is_empty());
-    passes(Duration::from_millis(600)).await;
+    passes(Duration::from_millis(700)).await;
     assert_eq!(listed(&here, "ada", place).await.last_seq, 0);
     assert_eq!(members(&here, "ada", place).await, 2);
     ada.event("conversation.created").await;

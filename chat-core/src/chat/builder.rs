@@ -9,13 +9,13 @@ use crate::appender::Appender;
 use crate::broker::Broker;
 use crate::cache::{CacheConfig, CachedStore};
 use crate::config::ChatConfig;
-use crate::limit::RateLimiter;
+use crate::limit::{CountedLimit, Counting, Limit, SharedLimits};
 use crate::memory::MemoryPresence;
 use crate::presence::{Presence, PresenceStore};
 use crate::router::{Router, causes};
 use crate::store::{
-    ConversationStore, CursorStore, InboxStore, MemberStore, MessageStore, ProbeStore, Store,
-    StoreParts, UserStore,
+    ConversationStore, CursorStore, InboxStore, LoginSessionStore, MemberStore, MessageStore,
+    ProbeStore, Store, StoreParts, UserStore,
 };
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
@@ -28,6 +28,8 @@ pub struct ChatBuilder {
     stores: StoreParts,
     broker: Option<Arc<dyn Broker>>,
     presence: Arc<dyn PresenceStore>,
+    limits: Option<Arc<dyn SharedLimits>>,
+    logins: Option<Arc<dyn LoginSessionStore>>,
     cache: Option<CacheConfig>,
 }
 
@@ -49,6 +51,8 @@ impl ChatBuilder {
             stores: store.into(),
             broker: None,
             presence: Arc::new(MemoryPresence::new()),
+            limits: None,
+            logins: None,
             cache: Some(CacheConfig::default()),
         }
     }
@@ -71,6 +75,23 @@ impl ChatBuilder {
     #[must_use]
     pub fn presence(mut self, presence: Arc<dyn PresenceStore>) -> Self {
         self.presence = presence;
+        self
+    }
+
+    /// Where nodes count limits together. Default: each counts alone, as it does when this does not
+    /// answer.
+    #[must_use]
+    pub fn limits(mut self, limits: Arc<dyn SharedLimits>) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Where logins are kept, so that a session ends whose login has ended without news of it: looked
+    /// at soon after a session begins, and with every comparison with the store. Default: only
+    /// [`Chat::end_logins`] ends sessions.
+    #[must_use]
+    pub fn logins(mut self, logins: Arc<dyn LoginSessionStore>) -> Self {
+        self.logins = Some(logins);
         self
     }
 
@@ -134,6 +155,8 @@ impl ChatBuilder {
             Some(cache) => StoreParts::from(Arc::clone(cache) as Arc<dyn Store>),
             None => stores.clone(),
         };
+        let broker = self.broker.clone();
+        let shared = broker.is_some();
         let router = Router::new(
             stores.messages.clone(),
             stores.members.clone(),
@@ -153,22 +176,33 @@ impl ChatBuilder {
             StoreParts { users: shown.users.clone(), ..stores.clone() },
             Arc::clone(&router),
             Arc::clone(&config),
+            shared,
         ));
         let typing = Arc::new(Mutex::new(TypingTable::new(
             Duration::from_millis(limits.typing_resend_ms),
             Duration::from_millis(limits.typing_expiry_ms),
         )));
-        keeper::start(&tasks, &config, &router, &presence, &typing);
+        keeper::start(&tasks, &config, &router, &presence, &typing, self.logins);
+        let counting = Arc::new(Counting::new(self.limits));
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
         let engine = Engine {
-            sends: RateLimiter::new(limits.messages_per_second, second, limits.message_burst),
-            openings: RateLimiter::new(
+            sends: CountedLimit::new(
+                Limit::Sends,
+                limits.messages_per_second,
+                second,
+                limits.message_burst,
+                Arc::clone(&counting),
+            ),
+            openings: CountedLimit::new(
+                Limit::Openings,
                 limits.conversations_per_minute,
                 minute,
                 limits.conversations_per_minute,
+                Arc::clone(&counting),
             ),
+            counting,
             pairs: Pairs::new(),
-            readiness: Readiness::new(stores.probe.clone()),
+            readiness: Readiness::new(stores.probe.clone(), broker),
             config,
             stores,
             shown,

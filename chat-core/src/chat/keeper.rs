@@ -1,19 +1,26 @@
 //! What an engine does by the clock.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_proto::SignalEvent;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::logins;
 use crate::broker::Subject;
-use crate::config::ChatConfig;
+use crate::config::{ChatConfig, PresenceScope};
 use crate::presence::{MAKE_UP, Presence};
 use crate::router::{Router, causes};
 use crate::sharded::lock;
+use crate::store::LoginSessionStore;
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
 
+/// How often subjects are let go of.
+const RELEASE: Duration = Duration::from_millis(250);
+/// About how long after the broker was away it is compared with the store.
+const AFTER_INTERRUPTION: Duration = Duration::from_millis(200);
 /// How exactly typing and the grace time end.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -23,6 +30,7 @@ pub(super) fn start(
     router: &Arc<Router>,
     presence: &Arc<Presence>,
     typing: &Arc<Mutex<TypingTable>>,
+    kept_logins: Option<Arc<dyn LoginSessionStore>>,
 ) {
     let (table, signals) = (Arc::clone(typing), Arc::clone(router));
     tasks.keep("typing", move || expire_typing(Arc::clone(&table), Arc::clone(&signals)));
@@ -34,18 +42,30 @@ pub(super) fn start(
     tasks.keep("presence.make_up", move || make_up(Arc::clone(&owing)));
 
     let lease = Arc::clone(presence);
-    let renewal = config.presence_lease() / 3;
+    let renewal = config.presence_lease() / 4;
     tasks.keep("presence.lease", move || renew_lease(Arc::clone(&lease), renewal));
 
     let every = Duration::from_millis(config.reconcile_interval_ms.max(1));
     let checked = Arc::clone(router);
     tasks.keep("router.reconcile", move || reconcile(Arc::clone(&checked), every));
 
-    let receiving = Arc::clone(router);
+    if let Some(kept) = kept_logins {
+        let (watched, timeout) = (Arc::clone(router), config.call_timeout());
+        tasks.keep("logins", move || {
+            logins::watch(Arc::clone(&watched), Arc::clone(&kept), timeout, every)
+        });
+    }
+
+    let leaving = Arc::clone(router);
+    tasks.keep("router.release", move || release(Arc::clone(&leaving)));
+
+    let (receiving, scope) = (Arc::clone(router), config.presence_scope);
     tasks.keep("broker.inbound", move || {
         let router = Arc::clone(&receiving);
         async move {
-            router.hear(Subject::Presence).await;
+            if scope == PresenceScope::Everyone {
+                router.hear(Subject::Presence).await;
+            }
             router.receive().await;
         }
     });
@@ -96,14 +116,44 @@ async fn renew_lease(presence: Arc<Presence>, period: Duration) {
     }
 }
 
-async fn reconcile(router: Arc<Router>, period: Duration) {
-    let mut ticks = interval(period);
+/// Lets go of subjects that nobody has asked for again.
+async fn release(router: Arc<Router>) {
+    let mut ticks = interval(RELEASE);
     loop {
-        ticks.tick().await;
+        let now = ticks.tick().await;
+        router.release(now);
+    }
+}
+
+/// Compares with the store by the clock, and soon after the broker was away. Each time a little
+/// earlier or later, so that nodes do not all ask at once.
+async fn reconcile(router: Arc<Router>, period: Duration) {
+    loop {
+        let by_the_clock = async {
+            if router.compares_by_the_clock() {
+                tokio::time::sleep(jittered(period)).await;
+            } else {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = by_the_clock => {}
+            () = router.interrupted.notified() => {
+                tokio::time::sleep(jittered(AFTER_INTERRUPTION.min(period))).await;
+            }
+        }
         if let Err(error) = router.reconcile().await
             && !error.is_refusal()
         {
             tracing::warn!(error = %causes(&error), "cannot compare with the store");
         }
     }
+}
+
+/// A time up to a quarter shorter or longer, by chance.
+fn jittered(period: Duration) -> Duration {
+    // Each state hashes by keys of its own.
+    let chance = RandomState::new().hash_one(()) >> 32;
+    let quarters = chance as f64 / f64::from(u32::MAX);
+    period.mul_f64(0.75 + 0.5 * quarters)
 }

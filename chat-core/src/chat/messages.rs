@@ -6,11 +6,11 @@ use chat_proto::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::{Actor, Chat};
 use crate::appender::Appending;
 use crate::error::ChatError;
+use crate::limit::Counted;
 use crate::sharded::lock;
 use crate::store::{AppendOutcome, MessageDraft};
 
@@ -45,11 +45,19 @@ impl Chat {
     /// such conversation or the actor is not a member, [`ChatError::Busy`], or a failure of the
     /// store, after which the message may be stored or not: send it again with the same client id.
     pub async fn send(&self, actor: &Actor, message: MessageSend) -> Result<Sent, ChatError> {
+        let counted = self.engine.sends.check(&actor.user_id).await;
+        counted.map_err(|retry_after| ChatError::RateLimited { retry_after })?;
         let sending = self.begin_send(actor, message)?;
         self.finish_send(sending).await
     }
 
-    /// Checks a message and puts it in line. Sends of one caller are stored in the order of these
+    /// Counts a message that the actor is about to send.
+    pub(crate) fn count_send(&self, actor: &Actor) -> Result<Counted, ChatError> {
+        let counted = self.engine.sends.count(&actor.user_id);
+        counted.map_err(|retry_after| ChatError::RateLimited { retry_after })
+    }
+
+    /// Checks a message that was counted, and puts it in line. Sends of one caller are stored in the order of these
     /// calls, whichever is awaited first.
     pub(crate) fn begin_send(
         &self,
@@ -60,8 +68,6 @@ impl Chat {
         if engine.tasks.stopping() {
             return Err(ChatError::Busy);
         }
-        let allowed = engine.sends.check(&actor.user_id, Instant::now());
-        allowed.map_err(|retry_after| ChatError::RateLimited { retry_after })?;
         let content = MessageBody::parse(message.content, engine.config.limits.text_characters)?;
         let draft = MessageDraft {
             id: MessageId::generate(),

@@ -2,9 +2,11 @@
 
 mod actor;
 mod builder;
+mod cluster;
 mod conversations;
 mod keeper;
 mod live;
+mod logins;
 mod messages;
 mod pairs;
 mod ready;
@@ -23,6 +25,7 @@ use chat_proto::{
 
 pub use actor::Actor;
 pub use builder::ChatBuilder;
+pub use cluster::ClusterStats;
 pub(crate) use conversations::inbox_page;
 pub use messages::Sent;
 pub use ready::{Check, NotReady};
@@ -34,8 +37,8 @@ use crate::broker::Subject;
 use crate::cache::{CacheStats, CachedStore};
 use crate::config::ChatConfig;
 use crate::error::ChatError;
-use crate::hub::{Delivery, Item};
-use crate::limit::RateLimiter;
+use crate::hub::{Delivery, Device, Item};
+use crate::limit::{CountedLimit, Counting};
 use crate::presence::Presence;
 use crate::router::{Router, RouterNotice};
 use crate::store::{Store, StoreError, StoreParts};
@@ -67,12 +70,22 @@ pub(crate) struct Engine {
     pub(crate) presence: Arc<Presence>,
     /// Who is typing. Held for one call of the table.
     pub(crate) typing: Arc<Mutex<TypingTable>>,
-    sends: RateLimiter<UserId>,
-    openings: RateLimiter<UserId>,
+    sends: CountedLimit,
+    openings: CountedLimit,
+    counting: Arc<Counting>,
     pairs: Pairs,
     readiness: Readiness,
     tasks: Tasks,
     draining: AtomicBool,
+}
+
+/// In how many stages many devices are let go of.
+const STAGES: usize = 10;
+/// How many devices may come back to other nodes at once.
+const STAGE: usize = 100;
+
+fn end_all(devices: &[Arc<Device>]) {
+    devices.iter().for_each(|device| device.outbox.end(CloseCode::Draining));
 }
 
 impl Drop for Engine {
@@ -100,6 +113,15 @@ impl Chat {
         self.engine.cache.as_ref().map(|cache| cache.stats())
     }
 
+    /// What went over the broker, and what could not.
+    #[must_use]
+    pub fn cluster_stats(&self) -> ClusterStats {
+        ClusterStats {
+            broker: self.engine.router.traffic.so_far(),
+            limit_fallbacks: self.engine.counting.fallbacks(),
+        }
+    }
+
     /// What this engine's lists are read from, for tests of how old that may be.
     #[cfg(feature = "testing")]
     #[must_use]
@@ -121,16 +143,33 @@ impl Chat {
     }
 
     /// Refuses new sessions, and asks every device to come back after a random time within the
-    /// window. Each session ends once it has sent what waits and answered what it was asked.
+    /// window. Each session ends once it has sent what waits and answered what it was asked: the
+    /// first at once, and where there are many, the others in stages during half of the window, so
+    /// that other nodes are not asked for all of them in one moment.
     pub fn drain(&self, window: Duration) {
-        self.engine.draining.store(true, Ordering::Release);
-        let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
-        let event = SignalEvent::SessionDraining { reconnect_after_ms: [0, window] };
+        if self.engine.draining.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        let event = SignalEvent::SessionDraining { reconnect_after_ms: [0, millis] };
         let delivery = Delivery::signal(&event, None);
+        let mut devices = Vec::new();
         self.engine.router.hub.for_each_device(|device| {
             device.outbox.offer(Item::Delivery(delivery.clone()));
-            device.outbox.end(CloseCode::Draining);
+            devices.push(Arc::clone(device));
         });
+        let rest = devices.split_off(devices.len().min(STAGE.max(devices.len() / STAGES)));
+        end_all(&devices);
+        if !rest.is_empty() {
+            let pause = window / (2 * STAGES as u32);
+            let stage = rest.len().div_ceil(STAGES - 1).max(STAGE);
+            self.engine.tasks.spawn("drain", async move {
+                for devices in rest.chunks(stage) {
+                    tokio::time::sleep(pause).await;
+                    end_all(devices);
+                }
+            });
+        }
     }
 
     /// Stops the engine's tasks, once what was submitted is stored and the other nodes are told of

@@ -1,5 +1,6 @@
 //! Whether this node can do what it is there for.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Chat;
+use crate::broker::Broker;
 use crate::error::ChatError;
 use crate::router::causes;
 use crate::sharded::lock;
-use crate::store::{ProbeStore, StoreError};
+use crate::store::ProbeStore;
 use crate::tasks::Tasks;
 use crate::within::within;
 
@@ -23,14 +25,17 @@ const FRESH: Duration = Duration::from_secs(1);
 pub enum Check {
     /// A mark is written to the store and read back.
     Store,
+    /// A message goes through the broker and comes back; only where there is one.
+    Broker,
 }
 
 impl Check {
-    /// What operators call it: `store`.
+    /// What operators call it: `store`, `broker`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Store => "store",
+            Self::Broker => "broker",
         }
     }
 }
@@ -56,7 +61,7 @@ pub enum NotReady {
         check: Check,
         /// Why.
         #[source]
-        cause: Arc<StoreError>,
+        cause: Arc<dyn Error + Send + Sync>,
     },
     /// A check was not answered in time.
     #[error("{check}: no answer to the probe after {} ms", after.as_millis())]
@@ -78,67 +83,120 @@ impl NotReady {
 
 /// What came of a probe.
 type Answer = Result<(), NotReady>;
-/// A probe: what came of it and when, once that is known.
-type Probing = watch::Receiver<Option<(Instant, Answer)>>;
+
+/// What has come of a look at everything so far.
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    store: Option<Answer>,
+    broker: Option<Answer>,
+    /// When all was known.
+    done: Option<Instant>,
+}
+
+impl Progress {
+    /// What is known for certain: that all works, or that something does not.
+    fn answer(&self) -> Option<Answer> {
+        match (&self.store, &self.broker) {
+            (Some(Err(error)), _) | (_, Some(Err(error))) => Some(Err(error.clone())),
+            (Some(Ok(())), Some(Ok(()))) => Some(Ok(())),
+            _ => None,
+        }
+    }
+
+    /// What is still waited for.
+    fn waits_for(&self) -> Check {
+        if self.store.is_none() { Check::Store } else { Check::Broker }
+    }
+}
 
 /// Asks once for all who want to know.
 #[derive(Debug)]
 pub(super) struct Readiness {
-    probe: Arc<dyn ProbeStore>,
-    /// The latest probe. Held for a few lines.
-    latest: Mutex<Option<Probing>>,
+    store: Arc<dyn ProbeStore>,
+    broker: Option<Arc<dyn Broker>>,
+    /// The latest look. Held for a few lines.
+    latest: Mutex<Option<watch::Receiver<Progress>>>,
 }
 
 impl Readiness {
-    pub(super) const fn new(probe: Arc<dyn ProbeStore>) -> Self {
-        Self { probe, latest: Mutex::new(None) }
+    pub(super) const fn new(store: Arc<dyn ProbeStore>, broker: Option<Arc<dyn Broker>>) -> Self {
+        Self { store, broker, latest: Mutex::new(None) }
     }
 
-    /// What came of the probe under way, or of the last one if that was just now, or of a new one.
-    /// A new one goes on if nobody waits for it any more: it is no less worth knowing.
-    async fn ask(&self, tasks: &Tasks, limit: Duration) -> Answer {
+    /// What comes of the look under way, or of the last one if that was just now, or of a new one,
+    /// until `deadline`. A new one goes on if nobody waits for it any more: it is no less worth
+    /// knowing. Each of its probes may take so long as `limit`.
+    async fn ask(&self, tasks: &Tasks, limit: Duration, deadline: Duration) -> Answer {
         let mut latest = self.latest_or_new(tasks, limit);
-        let answer = latest.wait_for(Option::is_some).await.ok();
-        match answer.and_then(|answer| answer.clone()) {
-            Some((_, answer)) => answer,
-            None => {
-                let cause = Arc::new(StoreError::failed("the probe panicked"));
-                Err(NotReady::Failed { check: Check::Store, cause })
+        let waiting = latest.wait_for(|progress| progress.answer().is_some());
+        let ended = match tokio::time::timeout(deadline, waiting).await {
+            Ok(outcome) => outcome.is_err(),
+            Err(_) => false,
+        };
+        let progress = latest.borrow().clone();
+        let check = progress.waits_for();
+        match progress.answer() {
+            Some(answer) => answer,
+            None if ended => {
+                let cause: Box<dyn Error + Send + Sync> = "the probe panicked".into();
+                Err(NotReady::Failed { check, cause: cause.into() })
             }
+            None => Err(NotReady::TimedOut { check, after: deadline }),
         }
     }
 
-    fn latest_or_new(&self, tasks: &Tasks, limit: Duration) -> Probing {
+    fn latest_or_new(&self, tasks: &Tasks, limit: Duration) -> watch::Receiver<Progress> {
         let mut latest = lock(&self.latest);
         if let Some(known) = &*latest {
-            let is_of_use = match &*known.borrow() {
-                Some((at, _)) => at.elapsed() < FRESH,
+            let is_of_use = match known.borrow().done {
+                Some(at) => at.elapsed() < FRESH,
                 None => known.has_changed().is_ok(),
             };
             if is_of_use {
                 return known.clone();
             }
         }
-        let (told, answer) = watch::channel(None);
-        let probe = Arc::clone(&self.probe);
+        let (told, progress) = watch::channel(Progress::default());
+        let (store, broker) = (Arc::clone(&self.store), self.broker.clone());
         tasks.spawn("ready", async move {
-            let answer = match within(limit, probe.probe()).await {
-                Ok(()) => Ok(()),
-                Err(ChatError::Store(cause)) => {
-                    Err(NotReady::Failed { check: Check::Store, cause: Arc::new(cause) })
-                }
-                Err(_) => Err(NotReady::TimedOut { check: Check::Store, after: limit }),
+            let stored = async {
+                let answer = ask_store(&*store, limit).await;
+                told.send_modify(|progress| progress.store = Some(answer));
             };
-            told.send_replace(Some((Instant::now(), answer)));
+            let brokered = async {
+                let answer = ask_broker(broker, limit).await;
+                told.send_modify(|progress| progress.broker = Some(answer));
+            };
+            futures::future::join(stored, brokered).await;
+            told.send_modify(|progress| progress.done = Some(Instant::now()));
         });
-        *latest = Some(answer.clone());
-        answer
+        *latest = Some(progress.clone());
+        progress
+    }
+}
+
+async fn ask_store(store: &dyn ProbeStore, limit: Duration) -> Answer {
+    match within(limit, store.probe()).await {
+        Ok(()) => Ok(()),
+        Err(ChatError::Store(cause)) => {
+            Err(NotReady::Failed { check: Check::Store, cause: Arc::new(cause) })
+        }
+        Err(_) => Err(NotReady::TimedOut { check: Check::Store, after: limit }),
+    }
+}
+
+async fn ask_broker(broker: Option<Arc<dyn Broker>>, limit: Duration) -> Answer {
+    let Some(broker) = broker else { return Ok(()) };
+    match tokio::time::timeout(limit, broker.probe()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(cause)) => Err(NotReady::Failed { check: Check::Broker, cause: Arc::new(cause) }),
+        Err(_) => Err(NotReady::TimedOut { check: Check::Broker, after: limit }),
     }
 }
 
 impl Chat {
-    /// Whether this node can serve: it does not drain, and a probe has gone through the store, by
-    /// a write and a read.
+    /// Whether this node can serve: it does not drain, a probe has gone through the store, by a write
+    /// and a read, and, where there is a broker, another has gone through that and come back.
     ///
     /// Ask as often as you like: callers at once share a probe, and an answer holds for a second.
     /// A deadline longer than `call_timeout_ms` is of no use, since a probe takes no longer.
@@ -151,10 +209,7 @@ impl Chat {
             return Err(NotReady::Draining);
         }
         let limit = self.engine.config.call_timeout();
-        let asking = self.engine.readiness.ask(&self.engine.tasks, limit);
-        match tokio::time::timeout(deadline, asking).await {
-            Ok(answer) => answer,
-            Err(_) => Err(NotReady::TimedOut { check: Check::Store, after: deadline }),
-        }
+        let readiness = &self.engine.readiness;
+        readiness.ask(&self.engine.tasks, limit, deadline).await
     }
 }

@@ -3,7 +3,6 @@ use chat_proto::{
     ConversationTarget, CreateRoom, Cursor, MemberProfile, Page, RoomName, Visibility,
 };
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::{Actor, Chat};
 use crate::access::Action;
@@ -186,7 +185,7 @@ impl Chat {
         if chosen >= self.engine.config.limits.memberships_per_user {
             return Err(TOO_MANY_MEMBERSHIPS);
         }
-        let counted = self.engine.openings.check(&actor.user_id, Instant::now());
+        let counted = self.engine.openings.check(&actor.user_id).await;
         counted.map_err(|retry_after| ChatError::RateLimited { retry_after })
     }
 }

@@ -218,7 +218,7 @@ impl Hub {
     }
 
     /// Visits every device here.
-    pub(crate) fn for_each_device(&self, mut visit: impl FnMut(&Device)) {
+    pub(crate) fn for_each_device(&self, mut visit: impl FnMut(&Arc<Device>)) {
         self.users.for_each_shard(|users| {
             for device in users.values().flat_map(|user| &user.devices) {
                 visit(device);
@@ -237,8 +237,24 @@ impl Hub {
         devices
     }
 
+    /// The logins behind the devices here.
+    pub(crate) fn logins(&self) -> Vec<(UserId, LoginSessionId)> {
+        let mut logins = Vec::new();
+        self.for_each_device(|device| {
+            logins.extend(device.login.map(|login| (device.user.clone(), login)));
+        });
+        logins
+    }
+
     fn devices(&self, user: &UserId) -> Vec<Arc<Device>> {
         self.users.lock(user).get(user).map(|user| user.devices.clone()).unwrap_or_default()
+    }
+
+    /// How many devices the user has here.
+    pub(crate) fn device_count(&self, user: &UserId) -> u32 {
+        let users = self.users.lock(user);
+        let count = users.get(user).map_or(0, |user| user.devices.len());
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     /// Whether the user has a device here.

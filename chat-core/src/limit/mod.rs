@@ -1,6 +1,7 @@
 //! Rate limits: a pure rule, a bounded table that applies it to many keys, and the trait by which
 //! nodes share them.
 
+mod counted;
 mod shared;
 mod table;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use counted::{Counted, CountedLimit, Counting};
 #[cfg(feature = "testing")]
 pub use shared::MockSharedLimits;
 pub use shared::{Limit, LimitKey, SharedLimits, Verdict};

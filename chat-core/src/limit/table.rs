@@ -1,5 +1,4 @@
 use std::hash::Hash;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,9 +17,8 @@ pub(crate) struct RateLimiter<K> {
 const PRUNE_AT: usize = 1_024;
 
 impl<K: Hash + Eq + Clone> RateLimiter<K> {
-    /// Zero `events` mean no limit.
-    pub(crate) fn new(events: u32, period: Duration, burst: u32) -> Self {
-        let quota = NonZeroU32::new(events).map(|events| Quota::new(events, period, burst));
+    /// None means no limit.
+    pub(crate) fn new(quota: Option<Quota>) -> Self {
         Self { quota, keys: Sharded::new() }
     }
 

@@ -7,14 +7,17 @@
 use std::time::Duration;
 
 use chat_proto::{ConversationId, PresenceEntry, PresenceStatus, UserId};
+use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
-use super::{Presence, shown};
+use super::Presence;
+use super::view::shown;
 use crate::broker::Subject;
 use crate::config::PresenceScope;
 use crate::error::ChatError;
 use crate::router::{MAX_CONTACTS, RouterNotice, causes};
 use crate::sharded::lock;
+use crate::store::Contact;
 use crate::within::within;
 
 /// How often it is tried to make up for what could not be told.
@@ -30,7 +33,7 @@ const MAX_CONVERSATIONS: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Audience {
     Everyone,
-    Contacts(Vec<UserId>),
+    Contacts(Vec<Contact>),
     /// The store does not say. Those who are connected and told of one of these conversations.
     Companions(Vec<ConversationId>),
 }
@@ -82,21 +85,30 @@ impl Presence {
 
     fn show(&self, entry: PresenceEntry, audience: &Audience) {
         let router = &self.router;
-        let notice = match audience {
+        match audience {
             Audience::Everyone => {
                 router.show_presence(entry.clone(), None);
-                RouterNotice::Presence { entry, audience: None }
+                let notice = RouterNotice::Presence { entry, audience: None };
+                router.broadcast(Subject::Presence, &notice);
             }
             Audience::Contacts(contacts) => {
-                router.show_presence(entry.clone(), Some(contacts));
-                RouterNotice::Presence { entry, audience: Some(contacts.clone()) }
+                let users: Vec<_> = contacts.iter().map(|one| one.user_id.clone()).collect();
+                router.show_presence(entry.clone(), Some(&users));
+                for (conversation, users) in by_conversation(contacts) {
+                    let notice =
+                        RouterNotice::Presence { entry: entry.clone(), audience: Some(users) };
+                    router.broadcast(Subject::Conversation(conversation), &notice);
+                }
             }
             Audience::Companions(conversations) => {
                 router.show_presence_in(entry.clone(), conversations);
-                RouterNotice::PresenceIn { entry, conversations: conversations.clone() }
+                for conversation in conversations {
+                    let conversations = vec![*conversation];
+                    let notice = RouterNotice::PresenceIn { entry: entry.clone(), conversations };
+                    router.broadcast(Subject::Conversation(*conversation), &notice);
+                }
             }
-        };
-        router.broadcast(Subject::Presence, &notice);
+        }
     }
 
     /// Who may see a user, and whom the user may see.
@@ -127,9 +139,7 @@ impl Presence {
             PresenceScope::Shared => {
                 let members = self.config.limits.presence_members;
                 let asking = self.stores.members.contacts(user, members, MAX_CONTACTS);
-                let contacts = within(self.config.call_timeout(), asking).await?;
-                let contacts = contacts.into_iter().map(|contact| contact.user_id).collect();
-                Ok(Audience::Contacts(contacts))
+                within(self.config.call_timeout(), asking).await.map(Audience::Contacts)
             }
         }
     }
@@ -179,4 +189,14 @@ impl Presence {
         self.show(PresenceEntry { user_id: user.clone(), status, last_seen_at }, &audience);
         Ok(())
     }
+}
+
+/// Contacts by the conversations through which their nodes hear of the user: as few messages as there
+/// are of those, and to each contact one.
+fn by_conversation(contacts: &[Contact]) -> HashMap<ConversationId, Vec<UserId>> {
+    let mut groups: HashMap<_, Vec<_>> = HashMap::new();
+    for Contact { user_id, conversation_id } in contacts {
+        groups.entry(*conversation_id).or_default().push(user_id.clone());
+    }
+    groups
 }

@@ -48,6 +48,11 @@ impl Grace {
         }
     }
 
+    /// Whether a user's grace time runs.
+    pub(super) fn is_running(&self, user: &UserId) -> bool {
+        self.gone.contains_key(user)
+    }
+
     /// Takes the users whose grace time is over, with the conversations that they were told of.
     pub(super) fn due(&mut self, now: Instant) -> Vec<(UserId, Vec<ConversationId>)> {
         let due = self.gone.extract_if(|_, gone| gone.ends <= now);

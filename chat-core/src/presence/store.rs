@@ -38,8 +38,9 @@ pub struct Entered {
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait PresenceStore: Debug + Send + Sync + 'static {
-    /// Records that a user is on a node with so many devices, at least one, in place of what was
-    /// recorded of the two before, and renews the node's lease.
+    /// Records that a user is on a node with so many devices, in place of what was recorded of the two
+    /// before, and renews the node's lease. A user without a device is online all the same: who has
+    /// lost the last one has a moment to come back.
     async fn enter(
         &self,
         node: NodeId,

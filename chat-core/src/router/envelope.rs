@@ -25,6 +25,9 @@ pub(crate) struct Envelope {
 pub(crate) enum Notice {
     /// A conversation has changed.
     Change(ChangeEvent),
+    /// A conversation has come to this change, which is too large to travel: whoever wants it reads
+    /// the store.
+    Reached { conversation: ConversationId, change_seq: u64 },
     /// Something to be shown to a conversation's members, but not to the user it is about.
     Signal { conversation: ConversationId, about: UserId, event: SignalEvent },
     /// Something for one user's devices.

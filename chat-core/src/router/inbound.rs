@@ -1,20 +1,18 @@
-//! What arrives from other nodes, and the regular look at what may never have arrived.
+//! What arrives from other nodes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_proto::{CloseCode, ConversationId, LoginSessionId, PresenceEntry, SignalEvent, UserId};
-use foldhash::{HashMap, HashMapExt};
 
 use super::envelope::{Envelope, Notice};
 use super::lane::Change;
-use super::{CHUNK, MAX_CONTACTS, Router, causes};
+use super::{MAX_CONTACTS, Router, causes};
 use crate::broker::{BrokerMessage, Received, Subject};
-use crate::error::ChatError;
 use crate::hub::{Delivery, Item};
-use crate::sharded::lock;
-use crate::store::Membership;
-use crate::within::within;
+
+/// How long after the broker has ended the connection it is asked again.
+const DEAF: Duration = Duration::from_secs(1);
 
 impl Router {
     /// Receives from the broker until the engine stops.
@@ -22,17 +20,19 @@ impl Router {
         let Some(broker) = self.broker.clone() else { return };
         loop {
             match broker.receive().await {
-                Ok(Received::Message(message)) => self.take(message),
+                Ok(Received::Message(message)) => {
+                    self.traffic.received();
+                    self.take(message);
+                }
                 Ok(Received::Reconnected) => {
-                    if let Err(error) = self.reconcile().await
-                        && !error.is_refusal()
-                    {
-                        tracing::warn!(error = %causes(&error), "cannot look for what was missed");
-                    }
+                    tracing::info!(
+                        "the broker is back, or dropped messages: comparing with the store"
+                    );
+                    self.interrupted.notify_one();
                 }
                 Err(error) => {
                     tracing::warn!(error = %causes(&error), "cannot hear other nodes");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    tokio::time::sleep(DEAF).await;
                 }
             }
         }
@@ -52,6 +52,10 @@ impl Router {
             (Notice::Change(event), _) => {
                 self.news.change(&event);
                 self.enter(Change { event, origin });
+            }
+            (Notice::Reached { conversation, change_seq }, _) => {
+                self.news.advance(conversation);
+                self.hear_of(conversation, change_seq);
             }
             (Notice::Signal { conversation, about, event }, _) => {
                 self.news.signal(&about, &event);
@@ -121,99 +125,5 @@ impl Router {
             let last = Item::Delivery(news.clone());
             device.outbox.end_at_once(Some(last), CloseCode::SessionRevoked);
         }
-    }
-
-    /// Compares what this node has delivered with the store, and sets right what it missed: last
-    /// changes of which it never heard, and conversations that users joined elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer; what was found until then is set right.
-    pub(crate) async fn reconcile(self: &Arc<Self>) -> Result<(), ChatError> {
-        let unheard = std::mem::take(&mut *lock(&self.unheard));
-        for subject in unheard {
-            // One that nobody here asks for any more is not worth hearing.
-            let wanted = match &subject {
-                Subject::Conversation(id) => self.hub.has_room(*id),
-                Subject::User(user) => self.hub.is_attached(user),
-                Subject::Presence => true,
-            };
-            if wanted {
-                self.hear(subject).await;
-            }
-        }
-        let timeout = self.config.call_timeout();
-        for conversations in self.lanes.keys().chunks(CHUNK) {
-            for head in within(timeout, self.messages.heads(conversations)).await? {
-                self.hear_of(head.conversation_id, head.change_seq);
-            }
-        }
-        for users in self.hub.users().chunks(CHUNK) {
-            self.compare_memberships(users).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes these users' devices be told of exactly the conversations that the users are members
-    /// of. A membership that changes meanwhile is left to its own news.
-    async fn compare_memberships(self: &Arc<Self>, users: &[UserId]) -> Result<(), ChatError> {
-        let told = users.iter().map(|user| (user, self.hub.subscriptions(user))).collect();
-        let reading = self.members.memberships(users);
-        let memberships = within(self.config.call_timeout(), reading).await?;
-        self.set_right(told, &memberships).await
-    }
-
-    /// The same with what the users' devices were told of before the memberships were read.
-    pub(crate) async fn set_right(
-        self: &Arc<Self>,
-        told: Vec<(&UserId, Vec<(ConversationId, u64)>)>,
-        memberships: &[Membership],
-    ) -> Result<(), ChatError> {
-        let mut in_force: HashMap<(&UserId, ConversationId), u64> = HashMap::new();
-        for membership in memberships {
-            let key = (&membership.user_id, membership.conversation_id);
-            in_force.insert(key, membership.change_seq);
-        }
-        let mut gone = Vec::new();
-        for (user, told) in told {
-            for (conversation, joined) in told {
-                if in_force.remove(&(user, conversation)).is_none() {
-                    gone.push((user, conversation, joined));
-                }
-            }
-        }
-        self.end_subscriptions(gone).await?;
-        for ((user, conversation), joined) in in_force {
-            self.news.joined(user, conversation);
-            self.appear_here(user, conversation, joined);
-        }
-        Ok(())
-    }
-
-    /// Ends subscriptions whose memberships have ended. Where the lane has yet to tell of the
-    /// leaving, it ends them by itself, behind that news.
-    async fn end_subscriptions(
-        self: &Arc<Self>,
-        gone: Vec<(&UserId, ConversationId, u64)>,
-    ) -> Result<(), ChatError> {
-        let ids: Vec<_> = gone.iter().map(|(_, conversation, _)| *conversation).collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let heads = within(self.config.call_timeout(), self.messages.heads(&ids)).await?;
-        for (user, conversation, joined) in gone {
-            let head = heads.iter().find(|head| head.conversation_id == conversation);
-            let head = head.map_or(0, |head| head.change_seq);
-            match self.lane(conversation).map(|lane| lane.delivered()) {
-                Some(delivered) if delivered.is_none_or(|delivered| delivered < head) => {
-                    self.hear_of(conversation, head);
-                }
-                Some(_) | None => {
-                    self.hub.unsubscribe(user, conversation, joined + 1);
-                    self.close(&[conversation]);
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -9,19 +9,28 @@ mod deliver;
 mod envelope;
 mod gate;
 mod inbound;
+mod interest;
 mod lane;
 mod outbound;
+mod reconcile;
+mod traffic;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use chat_proto::{ChangeEvent, ConversationId, NodeId, SessionId, SignalEvent, UserId};
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 use futures::StreamExt;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use envelope::{Envelope, Notice};
+use interest::Interest;
 use lane::Change;
 pub(crate) use lane::Lane;
 use outbound::Outbound;
+pub use traffic::BrokerTraffic;
+pub(crate) use traffic::Traffic;
 
 use crate::ChatConfig;
 use crate::broker::{Broker, Subject};
@@ -29,13 +38,15 @@ use crate::cache::News;
 use crate::ended::EndedLogins;
 use crate::error::ChatError;
 use crate::hub::{Delivery, Hub, Item, Origin};
-use crate::sharded::{Sharded, lock};
+use crate::sharded::Sharded;
 use crate::store::{Head, MemberStore, MessageStore};
 use crate::tasks::Tasks;
 use crate::within::within;
 
 pub(crate) use envelope::Notice as RouterNotice;
 
+/// The largest notice of a change that travels whole, in bytes. Most messages are far smaller.
+const MAX_WHOLE: usize = 8 * 1024;
 /// The most users who are told of, or listed to, one user.
 pub(crate) const MAX_CONTACTS: usize = 1_000;
 /// Conversations asked for in one call of the store.
@@ -51,8 +62,12 @@ pub(crate) struct Router {
     lanes: Sharded<ConversationId, Arc<Lane>>,
     broker: Option<Arc<dyn Broker>>,
     outbound: Outbound,
-    /// Subjects for which the broker has yet to be asked again. Held for a few lines.
-    unheard: Mutex<HashSet<Subject>>,
+    /// Which subjects the broker is to be asked for, or may forget.
+    interest: Interest,
+    /// Wakes whoever compares with the store: the broker has been away.
+    pub(crate) interrupted: Notify,
+    /// What goes over the broker.
+    pub(crate) traffic: Arc<Traffic>,
     /// For devices that are attaching with a login that has just ended.
     pub(crate) ended_logins: EndedLogins,
     messages: Arc<dyn MessageStore>,
@@ -72,14 +87,18 @@ impl Router {
         tasks: Tasks,
         config: Arc<ChatConfig>,
     ) -> Arc<Self> {
-        let outbound = Outbound::new(broker.clone(), config.call_timeout(), &tasks);
+        let traffic = Arc::new(Traffic::default());
+        let outbound =
+            Outbound::new(broker.clone(), config.call_timeout(), Arc::clone(&traffic), &tasks);
         Arc::new(Self {
             node: NodeId::generate(),
             hub: Hub::new(),
             lanes: Sharded::new(),
             broker,
             outbound,
-            unheard: Mutex::default(),
+            interest: Interest::default(),
+            interrupted: Notify::new(),
+            traffic,
             ended_logins: EndedLogins::default(),
             messages,
             members,
@@ -90,9 +109,21 @@ impl Router {
     }
 
     /// Tells this node and the others of a change that is stored.
+    ///
+    /// To the others a small change travels whole. Of a large one they are told that it happened:
+    /// those who want it read it, and many may not.
     pub(crate) fn announce(self: &Arc<Self>, event: ChangeEvent, origin: Option<Origin>) {
-        let subject = Subject::Conversation(event.conversation_id());
-        self.send(subject, origin.as_ref(), || Notice::Change(event.clone()));
+        if self.broker.is_some() {
+            let (conversation, change_seq) = (event.conversation_id(), event.change_seq());
+            let subject = Subject::Conversation(conversation);
+            let whole = self.sealed(origin.as_ref(), Notice::Change(event.clone()));
+            let payload = if whole.len() > MAX_WHOLE {
+                self.sealed(origin.as_ref(), Notice::Reached { conversation, change_seq })
+            } else {
+                whole
+            };
+            self.outbound.publish(subject, payload);
+        }
         self.enter(Change { event, origin });
     }
 
@@ -143,8 +174,31 @@ impl Router {
     /// Begins to hear what other nodes tell of a subject. If the broker does not do its part, it is
     /// asked again at the next comparison with the store.
     pub(crate) async fn hear(&self, subject: Subject) {
-        if self.broker.is_some() && !self.outbound.subscribe(subject.clone()).await {
-            lock(&self.unheard).insert(subject);
+        if self.broker.is_none() || self.interest.resume(&subject) {
+            return;
+        }
+        if !self.outbound.subscribe(subject.clone()).await {
+            self.interest.note_unheard(subject);
+        }
+    }
+
+    /// Stops hearing what other nodes tell of subjects that nobody here has asked for since they
+    /// were let go of, a second or longer ago.
+    pub(crate) fn release(&self, now: Instant) {
+        self.interest.take_due(now, |subject| {
+            if self.is_wanted(&subject) {
+                return;
+            }
+            self.outbound.unsubscribe(subject);
+        });
+    }
+
+    /// Whether a device here is to be told of what is told about a subject.
+    fn is_wanted(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Conversation(id) => self.hub.has_room(*id),
+            Subject::User(user) => self.hub.is_attached(user),
+            Subject::Presence => true,
         }
     }
 
@@ -219,14 +273,20 @@ impl Router {
                 && let Some(lane) = lanes.remove(conversation)
             {
                 lane.close();
-                self.outbound.unsubscribe(Subject::Conversation(*conversation));
+                self.let_go(Subject::Conversation(*conversation));
             }
         }
     }
 
     /// Stops hearing what other nodes tell of a user.
     pub(crate) fn forget_user(&self, user: &UserId) {
-        self.hub.while_absent(user, || self.outbound.unsubscribe(Subject::User(user.clone())));
+        self.hub.while_absent(user, || self.let_go(Subject::User(user.clone())));
+    }
+
+    fn let_go(&self, subject: Subject) {
+        if self.broker.is_some() {
+            self.interest.let_go(subject, Instant::now());
+        }
     }
 
     fn enter(self: &Arc<Self>, change: Change) {
@@ -278,9 +338,12 @@ impl Router {
 
     fn send(&self, subject: Subject, origin: Option<&Origin>, notice: impl FnOnce() -> Notice) {
         if self.broker.is_some() {
-            let envelope = Envelope { node: self.node, origin: origin.cloned(), notice: notice() };
-            self.outbound.publish(subject, envelope.encode());
+            self.outbound.publish(subject, self.sealed(origin, notice()));
         }
+    }
+
+    fn sealed(&self, origin: Option<&Origin>, notice: Notice) -> Bytes {
+        Envelope { node: self.node, origin: origin.cloned(), notice }.encode()
     }
 
     fn lane(&self, conversation: ConversationId) -> Option<Arc<Lane>> {

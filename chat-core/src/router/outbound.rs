@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::causes;
+use super::{Traffic, causes};
 use crate::broker::{Broker, BrokerError, BrokerMessage, Subject};
 use crate::tasks::Tasks;
 
@@ -21,6 +21,7 @@ pub(super) struct Outbound {
     queue: Option<mpsc::Sender<Order>>,
     /// How long an answer of the broker may take.
     timeout: Duration,
+    traffic: Arc<Traffic>,
 }
 
 #[derive(Debug)]
@@ -32,16 +33,23 @@ enum Order {
 }
 
 impl Outbound {
-    pub(super) fn new(broker: Option<Arc<dyn Broker>>, timeout: Duration, tasks: &Tasks) -> Self {
+    pub(super) fn new(
+        broker: Option<Arc<dyn Broker>>,
+        timeout: Duration,
+        traffic: Arc<Traffic>,
+        tasks: &Tasks,
+    ) -> Self {
+        let counted = Arc::clone(&traffic);
         let queue = broker.map(|broker| {
             let (sender, receiver) = mpsc::channel(QUEUE);
             let receiver = Arc::new(Mutex::new(receiver));
             tasks.keep("broker.outbound", move || {
-                carry_out(Arc::clone(&broker), Arc::clone(&receiver), timeout)
+                let (broker, orders) = (Arc::clone(&broker), Arc::clone(&receiver));
+                carry_out(broker, orders, Arc::clone(&counted), timeout)
             });
             sender
         });
-        Self { queue, timeout }
+        Self { queue, timeout, traffic }
     }
 
     pub(super) fn publish(&self, subject: Subject, payload: Bytes) {
@@ -73,9 +81,11 @@ impl Outbound {
     }
 
     fn order(&self, order: Order) {
-        if let Some(queue) = &self.queue
-            && queue.try_send(order).is_err()
-        {
+        let Some(queue) = &self.queue else { return };
+        if let Err(refused) = queue.try_send(order) {
+            if let Order::Publish(_) = refused.into_inner() {
+                self.traffic.published(1, false);
+            }
             tracing::warn!("the broker is too slow: other nodes will read the store");
         }
     }
@@ -84,6 +94,7 @@ impl Outbound {
 async fn carry_out(
     broker: Arc<dyn Broker>,
     orders: Arc<Mutex<mpsc::Receiver<Order>>>,
+    traffic: Arc<Traffic>,
     timeout: Duration,
 ) {
     let mut orders = orders.lock().await;
@@ -92,11 +103,15 @@ async fn carry_out(
     let mut spared: Option<Instant> = None;
     while orders.recv_many(&mut waiting, BATCH).await > 0 {
         for batch in batches(waiting.drain(..)) {
-            let is_news = matches!(batch, Batch::Publish(_));
-            if is_news && spared.is_some_and(|until| Instant::now() < until) {
+            let messages = if let Batch::Publish(messages) = &batch { messages.len() } else { 0 };
+            if messages > 0 && spared.is_some_and(|until| Instant::now() < until) {
+                traffic.published(messages, false);
                 continue;
             }
-            match tokio::time::timeout(timeout, batch.carry_out(&*broker)).await {
+            batch.count(&traffic);
+            let done = tokio::time::timeout(timeout, batch.carry_out(&*broker)).await;
+            traffic.published(messages, matches!(done, Ok(Ok(()))));
+            match done {
                 Ok(Ok(())) => spared = None,
                 Ok(Err(error)) => tracing::warn!(error = %causes(&error), "a broker call failed"),
                 Err(_) => {
@@ -141,6 +156,14 @@ fn batches(orders: impl Iterator<Item = Order>) -> Vec<Batch> {
 }
 
 impl Batch {
+    fn count(&self, traffic: &Traffic) {
+        match self {
+            Self::Subscribe(subjects, _) => traffic.subscribed(subjects.len()),
+            Self::Unsubscribe(subjects) => traffic.unsubscribed(subjects.len()),
+            Self::Publish(_) | Self::Flush(_) => {}
+        }
+    }
+
     async fn carry_out(self, broker: &dyn Broker) -> Result<(), BrokerError> {
         match self {
             Self::Publish(messages) => broker.publish(messages).await,

@@ -64,10 +64,12 @@ impl Session {
             closing: None,
         };
         // The login may have ended before the device was there to be told of it.
-        if let Some(login) = identity.login
-            && session.chat.engine.router.ended_logins.contains(login)
-        {
-            session.chat.engine.router.end_logins_here(&session.user.id, &[login]);
+        if let Some(login) = identity.login {
+            let router = &session.chat.engine.router;
+            router.ended_logins.note_fresh(&session.user.id, login);
+            if router.ended_logins.contains(login) {
+                router.end_logins_here(&session.user.id, &[login]);
+            }
         }
         // The drain may have passed over the devices before this one was there.
         if session.chat.is_draining() {
@@ -81,7 +83,7 @@ impl Session {
     async fn greet(&mut self) -> Result<(), ChatError> {
         let (chat, user) = (&self.chat, &self.user.id);
         chat.engine.router.hear_user(user).await;
-        let audience = chat.engine.presence.arrive(user).await;
+        let audience = chat.engine.presence.arrive(user).await?;
         let summaries = subscribe(chat, user, self.device.id).await?;
         let page = inbox_page(summaries, READY_CONVERSATIONS);
         for summary in &page.data {

@@ -293,6 +293,8 @@ impl Drop for Session {
         if detached.last {
             engine.presence.depart(&self.user.id, detached.told, Instant::now());
             engine.router.forget_user(&self.user.id);
+        } else {
+            engine.presence.recount(&self.user.id);
         }
     }
 }

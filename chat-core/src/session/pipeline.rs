@@ -1,21 +1,25 @@
 //! A session's commands, from frame to answer.
 //!
-//! Sends that follow one another are put in line at once and answered as they are stored, so a
-//! client may send the next before the last is durable. Any other command begins only when all
+//! Sends that follow one another are put in line at once, or as soon as all nodes have counted them,
+//! and answered as they are stored, so a client may send the next before the last is durable. Any other command begins only when all
 //! before it are answered, and what comes after it waits: so a client may send `conversation.join`
 //! and `message.send` in one go.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{ClientFrame, Command, ErrorPayload, FrameId, Reply, ServerFrame};
+use chat_proto::{ClientFrame, Command, ErrorPayload, FrameId, MessageSend, Reply, ServerFrame};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::command;
 use super::replay::Resume;
 use crate::chat::{Actor, Chat};
 use crate::error::ChatError;
+use crate::limit::Counted;
 use crate::router::causes;
 
 /// Commands that wait or run, from which on no more are read.
@@ -42,6 +46,8 @@ enum Slot {
     Waiting(ClientFrame),
     /// Answered already.
     Answered(ServerFrame),
+    /// A send that all nodes count, before it has its place in line.
+    Counting(BoxFuture<'static, Result<(), Duration>>, Option<FrameId>, MessageSend),
     /// A send that has its place in line.
     Sending(BoxFuture<'static, ServerFrame>),
     /// Any other command, at the front, being carried out.
@@ -78,12 +84,12 @@ impl Pipeline {
     fn start_sends(&mut self) {
         for slot in &mut self.slots {
             match slot {
-                Slot::Sending(_) | Slot::Answered(_) => {}
+                Slot::Counting(..) | Slot::Sending(_) | Slot::Answered(_) => {}
                 Slot::Waiting(ClientFrame { command: Command::MessageSend(_), .. }) => {
                     let Slot::Waiting(frame) = std::mem::replace(slot, Slot::empty()) else {
                         continue;
                     };
-                    *slot = send(&self.chat, &self.actor, frame);
+                    *slot = count(&self.chat, &self.actor, frame);
                 }
                 Slot::Waiting(_) | Slot::Running(_) => return,
             }
@@ -108,6 +114,32 @@ impl Pipeline {
         }
     }
 
+    /// Puts sends in line whose turn it is to be counted, and asks for the answer of the first slot.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<ServerFrame> {
+        for slot in &mut self.slots {
+            match slot {
+                Slot::Answered(_) | Slot::Sending(_) => {}
+                Slot::Counting(counting, ..) => {
+                    let Poll::Ready(counted) = counting.poll_unpin(context) else { break };
+                    let Slot::Counting(_, id, message) = std::mem::replace(slot, Slot::empty())
+                    else {
+                        break;
+                    };
+                    *slot = match counted {
+                        Ok(()) => send(&self.chat, &self.actor, id, message),
+                        Err(retry_after) => refused(id, ChatError::RateLimited { retry_after }),
+                    };
+                }
+                Slot::Waiting(_) | Slot::Running(_) => break,
+            }
+        }
+        match self.slots.front_mut() {
+            Some(Slot::Sending(answer) | Slot::Running(answer)) => answer.poll_unpin(context),
+            Some(Slot::Answered(answer)) => Poll::Ready(answer.clone()),
+            Some(Slot::Counting(..) | Slot::Waiting(_)) | None => Poll::Pending,
+        }
+    }
+
     /// Waits for the next answer, for ever when there is no command. Safe to cancel.
     pub(super) async fn next(&mut self) -> Step {
         let Some(front) = self.slots.front_mut() else {
@@ -122,11 +154,7 @@ impl Pipeline {
             };
             *front = run(&self.chat, &self.actor, frame);
         }
-        let answer = match front {
-            Slot::Sending(answer) | Slot::Running(answer) => answer.await,
-            Slot::Answered(answer) => answer.clone(),
-            Slot::Waiting(_) => return std::future::pending().await,
-        };
+        let answer = std::future::poll_fn(|context| self.poll(context)).await;
         self.slots.pop_front();
         self.start_sends();
         Step::Answer(answer.encode().into())
@@ -148,10 +176,20 @@ impl Slot {
     }
 }
 
-fn send(chat: &Chat, actor: &Actor, frame: ClientFrame) -> Slot {
+/// Begins a send: counts it, and puts it in line if that is known at once.
+fn count(chat: &Chat, actor: &Actor, frame: ClientFrame) -> Slot {
     let ClientFrame { id, command: Command::MessageSend(message) } = frame else {
         return run(chat, actor, frame);
     };
+    match chat.count_send(actor) {
+        Ok(Counted::Allowed) => send(chat, actor, id, message),
+        Ok(Counted::Asking(counting)) => Slot::Counting(counting, id, message),
+        Err(error) => refused(id, error),
+    }
+}
+
+/// Puts a send in line that was counted.
+fn send(chat: &Chat, actor: &Actor, id: Option<FrameId>, message: MessageSend) -> Slot {
     match chat.begin_send(actor, message) {
         Ok(sending) => {
             let chat = chat.clone();
@@ -167,8 +205,12 @@ fn send(chat: &Chat, actor: &Actor, frame: ClientFrame) -> Slot {
                 )
             }))
         }
-        Err(error) => Slot::Answered(answer(id, Err(error))),
+        Err(error) => refused(id, error),
     }
+}
+
+fn refused(id: Option<FrameId>, error: ChatError) -> Slot {
+    Slot::Answered(answer(id, Err(error)))
 }
 
 fn run(chat: &Chat, actor: &Actor, ClientFrame { id, command }: ClientFrame) -> Slot {

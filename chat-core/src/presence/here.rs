@@ -1,0 +1,204 @@
+//! What this node has recorded of its users: a table with moments passed in.
+
+use std::time::Duration;
+
+use chat_proto::{ConversationId, PresenceStatus, UserId};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::grace::Grace;
+use super::store::{Entered, Lease};
+
+/// How long after a failed call of the presence store the next try is.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Who is recorded as being here, and who is about to be gone.
+#[derive(Debug)]
+pub(super) struct Here {
+    /// Users who are recorded, or about to be.
+    entered: HashMap<UserId, Entry>,
+    /// Users whose number of devices is not what is recorded.
+    uncounted: HashSet<UserId>,
+    /// Users who could not be recorded, to be tried again.
+    unrecorded: HashSet<UserId>,
+    /// When.
+    retry: Instant,
+    pub(super) grace: Grace,
+    /// Users of whom not everybody could be told while the store was away, with when each was last
+    /// seen, if that is still to be recorded.
+    pub(super) owed: HashMap<UserId, Option<Timestamp>>,
+    /// When the lease was last renewed for certain.
+    renewed: Option<Instant>,
+    /// Until when nobody is declared gone: the presence store was away, so that leases may have run
+    /// out whose nodes live.
+    unsettled: Option<Instant>,
+    /// Whether other nodes have been left to say who is gone.
+    handed_over: bool,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// How many devices are recorded; none while that is not certain.
+    devices: Option<u32>,
+    /// How the user chose to be shown, through this node.
+    chosen: Option<PresenceStatus>,
+}
+
+impl Here {
+    pub(super) fn new(grace: Duration) -> Self {
+        Self {
+            entered: HashMap::new(),
+            uncounted: HashSet::new(),
+            unrecorded: HashSet::new(),
+            retry: Instant::now(),
+            grace: Grace::new(grace),
+            owed: HashMap::new(),
+            renewed: None,
+            unsettled: None,
+            handed_over: false,
+        }
+    }
+
+    /// Whether a user is recorded, or may be.
+    pub(super) fn is_entered(&self, user: &UserId) -> bool {
+        self.entered.contains_key(user)
+    }
+
+    /// Prepares to record that a user has so many devices here; none is one who may come back. False
+    /// if that is recorded already.
+    ///
+    /// Noted before the store is asked: should the answer be lost, the user still leaves.
+    pub(super) fn begin_recording(&mut self, user: &UserId, devices: u32) -> bool {
+        if devices > 0 {
+            self.grace.cancel(user);
+        }
+        self.uncounted.remove(user);
+        if self.handed_over || (devices == 0 && !self.is_entered(user)) {
+            return false;
+        }
+        let entry = self.entered.entry(user.clone()).or_default();
+        if entry.devices == Some(devices) && !self.unrecorded.contains(user) {
+            return false;
+        }
+        entry.devices = Some(devices);
+        true
+    }
+
+    /// Notes what came of it. Returns how the user chose to be shown, where the store has forgotten.
+    pub(super) fn note_entered(
+        &mut self,
+        user: &UserId,
+        entered: &Entered,
+        now: Instant,
+    ) -> Option<PresenceStatus> {
+        self.unrecorded.remove(user);
+        if self.renewed.is_some() && entered.lease == Lease::Begun {
+            self.note_lost(Some(user), now);
+        }
+        self.renewed.get_or_insert(now);
+        let chosen = self.entered.get(user).and_then(|entry| entry.chosen);
+        if entered.came_online { chosen } else { None }
+    }
+
+    pub(super) fn note_unrecorded(&mut self, user: &UserId, now: Instant) {
+        self.unrecorded.insert(user.clone());
+        self.retry = now + RETRY;
+    }
+
+    pub(super) fn note_left(&mut self, user: &UserId) {
+        self.entered.remove(user);
+        self.unrecorded.remove(user);
+        self.uncounted.remove(user);
+    }
+
+    /// Notes that the number of a user's devices may have changed.
+    pub(super) fn recount(&mut self, user: &UserId) {
+        if self.entered.contains_key(user) {
+            self.uncounted.insert(user.clone());
+        }
+    }
+
+    /// Notes how a user chose to be shown, for as long as the user is here.
+    pub(super) fn choose(&mut self, user: &UserId, status: PresenceStatus) {
+        if let Some(entry) = self.entered.get_mut(user) {
+            entry.chosen = Some(status);
+        }
+    }
+
+    /// Takes what has become due: users whose grace time is over, and users to be recorded anew.
+    ///
+    /// While it is not settled who else is online where, nobody's grace time ends: who is on another
+    /// node as well would be declared gone.
+    pub(super) fn due(
+        &mut self,
+        now: Instant,
+    ) -> (Vec<(UserId, Vec<ConversationId>)>, Vec<UserId>) {
+        let mut again: HashSet<_> = self.uncounted.drain().collect();
+        if now >= self.retry {
+            again.extend(self.unrecorded.iter().cloned());
+        }
+        let gone = if self.is_settled(now) && !self.handed_over {
+            self.grace.due(now)
+        } else {
+            Vec::new()
+        };
+        (gone, again.into_iter().collect())
+    }
+
+    /// Notes that the lease was renewed by a call that began at `asked`, or that it was lost, so that
+    /// others may have declared these users gone: then all are recorded anew.
+    pub(super) fn note_renewed(
+        &mut self,
+        held: Lease,
+        asked: Instant,
+        now: Instant,
+        lease: Duration,
+    ) {
+        // It is certain from when it was asked for, and may have run out until the answer came.
+        let before = self.renewed.replace(asked);
+        let ran_out = before.is_some_and(|before| now > before + lease);
+        if ran_out || (before.is_some() && held == Lease::Begun) {
+            self.note_lost(None, now);
+        }
+        if ran_out || self.unsettled.is_some_and(|until| until > now + lease) {
+            self.unsettled = Some(now + lease);
+        }
+    }
+
+    /// Notes that the lease could not be renewed. Others may have the same trouble, so nobody is
+    /// declared gone before each had the time of a lease to renew its own.
+    pub(super) fn note_not_renewed(&mut self, now: Instant) {
+        // Set by the next renewal; until then there is no end to it.
+        self.unsettled = Some(now + FAR);
+    }
+
+    /// Whether a lease that has run out means that its node is dead.
+    pub(super) fn is_settled(&self, now: Instant) -> bool {
+        self.unsettled.is_none_or(|until| until <= now)
+    }
+
+    /// Leaves it to other nodes to say who is gone: from now on nothing is recorded.
+    pub(super) fn hand_over(&mut self) {
+        self.handed_over = true;
+    }
+
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.handed_over
+    }
+
+    /// Users that are recorded here, who are let go of.
+    pub(super) fn take_all(&mut self) -> Vec<UserId> {
+        self.entered.drain().map(|(user, _)| user).collect()
+    }
+
+    /// Notes that nothing of what is recorded is certain any more, except of one user.
+    fn note_lost(&mut self, except: Option<&UserId>, now: Instant) {
+        let users = self.entered.keys().filter(|user| Some(*user) != except);
+        self.unrecorded.extend(users.cloned());
+        self.retry = now;
+    }
+}
+
+/// Longer than anything is away.
+const FAR: Duration = Duration::from_secs(365 * 86_400);

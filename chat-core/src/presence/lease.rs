@@ -1,0 +1,81 @@
+//! This node's lease, and those of others.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::Instant;
+
+use super::{AT_ONCE, Presence};
+use crate::error::ChatError;
+use crate::sharded::lock;
+use crate::within::within;
+
+impl Presence {
+    /// Renews this node's lease, and finds users of nodes whose lease has run out.
+    pub(crate) async fn renew(&self) -> Result<(), ChatError> {
+        let timeout = self.config.call_timeout();
+        let lease = self.config.presence_lease();
+        let asked = Instant::now();
+        if lock(&self.here).is_handed_over() {
+            return Ok(());
+        }
+        let held = match within(timeout, self.store.renew(self.node, lease)).await {
+            Ok(held) => held,
+            Err(error) => {
+                lock(&self.here).note_not_renewed(Instant::now());
+                return Err(error);
+            }
+        };
+        let settled = {
+            let now = Instant::now();
+            let mut here = lock(&self.here);
+            here.note_renewed(held, asked, now, lease);
+            here.is_settled(now)
+        };
+        if !settled {
+            return Ok(());
+        }
+        for user in within(timeout, self.store.expire()).await? {
+            let _turn = self.turn(&user).await;
+            // The user may have come back, here or elsewhere, since the store answered.
+            if !self.is_online(&user).await {
+                self.tell_offline(&user, &[]).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends this node's part, within `limit`, since the lease ends anyway.
+    ///
+    /// Other nodes take its users over: who comes back to one of them within the grace time was never
+    /// away, and of who does not, another node tells. A node that is alone tells of all at once.
+    pub(crate) async fn close(&self, limit: Duration) {
+        let ending = async {
+            if self.shared {
+                lock(&self.here).hand_over();
+                let handing = self.store.renew(self.node, self.config.presence_grace());
+                if let Err(error) = within(self.config.call_timeout(), handing).await {
+                    tracing::warn!(%error, "other nodes will see by the lease who was here");
+                }
+            } else {
+                self.leave_all().await;
+            }
+        };
+        if tokio::time::timeout(limit, ending).await.is_err() {
+            tracing::warn!("other nodes will see by the lease who was here");
+        }
+    }
+
+    async fn leave_all(&self) {
+        let users = lock(&self.here).take_all();
+        let leaving = futures::stream::iter(users).for_each_concurrent(AT_ONCE, async |user| {
+            let leaving = self.store.leave(self.node, &user);
+            if let Ok(true) = within(self.config.call_timeout(), leaving).await {
+                let told = self.router.hub.subscriptions(&user);
+                let told: Vec<_> = told.into_iter().map(|(id, _)| id).collect();
+                self.tell_offline(&user, &told).await;
+            }
+        });
+        leaving.await;
+    }
+}

@@ -1,0 +1,98 @@
+//! Who is seen to be online, and by whom.
+
+use std::time::Duration;
+
+use chat_proto::{ConversationId, PresenceEntry, PresenceStatus, UserId};
+
+use super::{Audience, Presence};
+use crate::config::PresenceScope;
+use crate::error::ChatError;
+use crate::router::MAX_CONTACTS;
+use crate::within::within;
+
+/// How long a look at somebody's presence may take that only adds to an answer.
+const GLANCE: Duration = Duration::from_millis(500);
+
+impl Presence {
+    /// Whether a user is online, as others see it. An unknown answer is no.
+    pub(crate) async fn is_shown_online(&self, user: &UserId) -> bool {
+        let asking = self.store.statuses(std::slice::from_ref(user));
+        let statuses = within(GLANCE, asking).await.unwrap_or_default();
+        statuses.iter().any(|(_, status)| status.as_shown() != PresenceStatus::Offline)
+    }
+
+    /// Who is online among those whose presence this user may see, who are found out unless they
+    /// are known.
+    pub(crate) async fn seen_by(
+        &self,
+        user: &UserId,
+        known: Option<Audience>,
+    ) -> Result<Vec<PresenceEntry>, ChatError> {
+        let timeout = self.config.call_timeout();
+        let audience = match known {
+            Some(audience) => audience,
+            None => self.audience(user, &[]).await?,
+        };
+        let statuses = match audience {
+            Audience::Contacts(contacts) => {
+                let contacts: Vec<_> = contacts.into_iter().map(|one| one.user_id).collect();
+                within(timeout, self.store.statuses(&contacts)).await?
+            }
+            Audience::Companions(conversations) => {
+                let companions = self.router.companions(user, &conversations);
+                within(timeout, self.store.statuses(&companions)).await?
+            }
+            Audience::Everyone => within(timeout, self.store.online(MAX_CONTACTS)).await?,
+        };
+        let mut entries = shown(statuses);
+        entries.retain(|entry| entry.user_id != *user);
+        Ok(entries)
+    }
+
+    /// Who is online among the other members of a conversation that a user has just joined; nobody
+    /// where members do not see each other, or see everybody already.
+    pub(crate) async fn of_members(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<Vec<PresenceEntry>, ChatError> {
+        if self.config.presence_scope == PresenceScope::Everyone {
+            return Ok(Vec::new());
+        }
+        let timeout = self.config.call_timeout();
+        let most = self.config.limits.presence_members;
+        let reading = self.stores.members.members(conversation, None, most + 1);
+        let members = within(timeout, reading).await?;
+        if members.len() > most {
+            return Ok(Vec::new());
+        }
+        let others: Vec<_> = members
+            .into_iter()
+            .map(|profile| profile.member.user_id)
+            .filter(|other| other != user)
+            .collect();
+        Ok(shown(within(timeout, self.store.statuses(&others)).await?))
+    }
+
+    /// Tells those who may see a user, some of whom have just become so, that the user is online.
+    pub(crate) async fn introduce(&self, user: &UserId) {
+        if self.config.presence_scope == PresenceScope::Everyone {
+            return;
+        }
+        let asking = self.store.statuses(std::slice::from_ref(user));
+        let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
+        for entry in shown(statuses) {
+            self.tell(&entry.user_id, entry.status, None, &[]).await;
+        }
+    }
+}
+
+/// Those who are shown as being here.
+pub(super) fn shown(statuses: Vec<(UserId, PresenceStatus)>) -> Vec<PresenceEntry> {
+    statuses
+        .into_iter()
+        .map(|(user_id, status)| (user_id, status.as_shown()))
+        .filter(|(_, status)| *status != PresenceStatus::Offline)
+        .map(|(user_id, status)| PresenceEntry { user_id, status, last_seen_at: None })
+        .collect()
+}
