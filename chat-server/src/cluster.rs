@@ -2,10 +2,10 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use chat_cluster::{ConnectError, NatsCluster, RedisCluster};
-use chat_core::ChatBuilder;
 use chat_core::broker::Broker;
 use chat_core::limit::SharedLimits;
 use chat_core::presence::PresenceStore;
+use chat_core::{BrokerTraffic, ChatBuilder, ClusterStats};
 
 use crate::config::{BrokerKind, ClusterSettings};
 
@@ -45,7 +45,26 @@ impl Cluster {
 
     /// Has an engine tell the others what happens, and hear it.
     pub(crate) fn join(&self, builder: ChatBuilder) -> ChatBuilder {
-        builder.broker(Arc::clone(&self.broker)).presence(Arc::clone(&self.presence))
+        builder
+            .broker(Arc::clone(&self.broker))
+            .presence(Arc::clone(&self.presence))
+            .limits(Arc::clone(&self.limits))
+    }
+
+    /// Logs what an engine had to do with the others.
+    pub(crate) fn log(stats: &ClusterStats) {
+        let BrokerTraffic { published, unpublished, received, subscribed, unsubscribed, .. } =
+            stats.broker;
+        let limit_fallbacks = stats.limit_fallbacks;
+        tracing::info!(
+            published,
+            unpublished,
+            received,
+            subscribed,
+            unsubscribed,
+            limit_fallbacks,
+            "cluster"
+        );
     }
 
     /// Ends the connection, after what was published: the last thing that a server does with it.

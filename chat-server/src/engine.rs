@@ -93,7 +93,7 @@ impl Engine {
         let cluster = Cluster::connect(&config.cluster).await?;
         let breaker = Breaker::new(breaker_config(config));
         let kept = Arc::new(breaker.guard_accounts(database.accounts(), database.logins()));
-        let accounts = PasswordAccounts::new(kept.clone(), kept, &accounts_config(config))?;
+        let accounts = PasswordAccounts::new(kept.clone(), kept.clone(), &accounts_config(config))?;
         let accounts = Arc::new(accounts);
         let jwt = JwtAuthenticator::hs256(
             &key,
@@ -111,8 +111,9 @@ impl Engine {
             authenticators.push(Arc::new(jwt));
             development_issuer = Some(Arc::new(JwtIssuer::hs256(&key, None, None)));
         }
-        let builder =
-            Chat::builder(Arc::new(breaker.guard(database.store()))).config(chat_config(config));
+        let builder = Chat::builder(Arc::new(breaker.guard(database.store())))
+            .config(chat_config(config))
+            .logins(kept);
         let builder = match &cluster {
             Some(cluster) => cluster.join(builder),
             None => builder,
@@ -137,6 +138,9 @@ impl Engine {
     /// after ten seconds, so that a disk that hangs does not keep the process: what was
     /// acknowledged is stored by then.
     pub async fn close(self) {
+        if self.cluster.is_some() {
+            Cluster::log(&self.chat.cluster_stats());
+        }
         for (kind, count) in self.chat.cache_stats().into_iter().flat_map(|stats| stats.kinds()) {
             if count.hits + count.misses > 0 {
                 tracing::info!(kind, hits = count.hits, misses = count.misses, "cache");
@@ -145,10 +149,12 @@ impl Engine {
         let closing = async {
             // Its last words go over the broker, and say that its users are leaving.
             self.chat.shutdown().await;
-            if let Some(cluster) = &self.cluster {
-                cluster.close().await;
-            }
-            self.database.close().await;
+            let broker = async {
+                if let Some(cluster) = &self.cluster {
+                    cluster.close().await;
+                }
+            };
+            tokio::join!(broker, self.database.close());
         };
         close_in_time(closing).await;
     }
