@@ -661,3 +661,32 @@ async fn many_sessions_are_let_go_of_in_stages() {
     assert!(ended[299] > Duration::ZERO && ended[299] <= Duration::from_secs(10), "{ended:?}");
     assert!(a.chat.attach(&Identity::of("late".parse().unwrap())).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn people_come_and_write_at_once_while_what_nodes_share_hangs() {
+    let cluster = Cluster::new(unlimited());
+    let (a, b) = (cluster.node(), cluster.node());
+    let mut ada = Device::attach(&a.chat, "ada").await;
+    let room = ada.creates("general").await;
+    cluster.presence.away.store(true, Ordering::SeqCst);
+    a.broker.away.store(true, Ordering::SeqCst);
+    // Found out once, by the renewal of the lease at the latest.
+    passes(Duration::from_secs(30)).await;
+    let began = tokio::time::Instant::now();
+    let mut bo = Device::attach(&a.chat, "bo").await;
+    bo.joins(room).await;
+    ada.sends(room, "all the same").await;
+    bo.sees("all the same").await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    // Once it is back, both nodes know of both.
+    cluster.presence.away.store(false, Ordering::SeqCst);
+    a.broker.away.store(false, Ordering::SeqCst);
+    passes(Duration::from_secs(30)).await;
+    let mut cy = Device::attach(&b.chat, "cy").await;
+    cy.joins(room).await;
+    passes(Duration::from_secs(1)).await;
+    let seen = cy.does("presence.list", json!({})).await;
+    assert_eq!(seen["presence"].as_array().map(Vec::len), Some(2), "{seen}");
+    cy.sends(room, "from the other node").await;
+    bo.sees("from the other node").await;
+}

@@ -17,6 +17,8 @@ use crate::store::LoginSessionStore;
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
 
+/// How long after a failed renewal of the lease the next try is.
+const RENEW_AGAIN: Duration = Duration::from_secs(1);
 /// How often subjects are let go of.
 const RELEASE: Duration = Duration::from_millis(250);
 /// About how long after the broker was away it is compared with the store.
@@ -106,13 +108,18 @@ async fn make_up(presence: Arc<Presence>) {
     }
 }
 
+/// Renews the lease in time, and soon again where that did not work.
 async fn renew_lease(presence: Arc<Presence>, period: Duration) {
-    let mut ticks = interval(period);
+    let mut pause = period;
     loop {
-        ticks.tick().await;
-        if let Err(error) = presence.renew().await {
-            tracing::warn!(error = %causes(&error), "cannot renew the presence lease");
-        }
+        tokio::time::sleep(pause).await;
+        pause = match presence.renew().await {
+            Ok(()) => period,
+            Err(error) => {
+                tracing::warn!(error = %causes(&error), "cannot renew the presence lease");
+                RENEW_AGAIN.min(period)
+            }
+        };
     }
 }
 

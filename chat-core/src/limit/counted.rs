@@ -65,15 +65,23 @@ impl Counting {
         }
         let counted = tokio::time::timeout(PATIENCE, shared.count(key, quota)).await;
         let counted = counted.unwrap_or_else(|late| Err(StoreError::unavailable(late)));
-        counted.unwrap_or_else(|error| {
-            self.fallbacks.fetch_add(1, Ordering::Relaxed);
-            let was_alone = lock(&self.alone_until).replace(Instant::now() + ALONE).is_some();
-            if !was_alone {
-                let error = causes(&error);
-                tracing::warn!(error, "limits are counted by this node alone for the moment");
+        let mut alone_until = lock(&self.alone_until);
+        match counted {
+            Ok(verdict) => {
+                if alone_until.take().is_some() {
+                    tracing::info!("limits are counted by all nodes together again");
+                }
+                verdict
             }
-            Verdict::Allowed
-        })
+            Err(error) => {
+                self.fallbacks.fetch_add(1, Ordering::Relaxed);
+                if alone_until.replace(Instant::now() + ALONE).is_none() {
+                    let error = causes(&error);
+                    tracing::warn!(error, "limits are counted by this node alone for the moment");
+                }
+                Verdict::Allowed
+            }
+        }
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) struct Here {
     /// Until when nobody is declared gone: the presence store was away, so that leases may have run
     /// out whose nodes live.
     unsettled: Option<Instant>,
+    /// Whether the presence store did not answer lately. The next renewal of the lease finds out when it
+    /// does again; until then nobody else waits for it.
+    away: bool,
     /// Whether other nodes have been left to say who is gone.
     handed_over: bool,
 }
@@ -56,6 +59,7 @@ impl Here {
             owed: HashMap::new(),
             renewed: None,
             unsettled: None,
+            away: false,
             handed_over: false,
         }
     }
@@ -93,6 +97,7 @@ impl Here {
         now: Instant,
     ) -> Option<PresenceStatus> {
         self.unrecorded.remove(user);
+        self.away = false;
         if self.renewed.is_some() && entered.lease == Lease::Begun {
             self.note_lost(Some(user), now);
         }
@@ -101,9 +106,15 @@ impl Here {
         if entered.came_online { chosen } else { None }
     }
 
-    pub(super) fn note_unrecorded(&mut self, user: &UserId, now: Instant) {
+    /// Notes that a user could not be recorded, and whether that is because nobody answers.
+    pub(super) fn note_unrecorded(&mut self, user: &UserId, away: bool, now: Instant) {
         self.unrecorded.insert(user.clone());
+        self.away |= away;
         self.retry = now + RETRY;
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.away
     }
 
     pub(super) fn note_left(&mut self, user: &UserId) {
@@ -135,7 +146,7 @@ impl Here {
         now: Instant,
     ) -> (Vec<(UserId, Vec<ConversationId>)>, Vec<UserId>) {
         let mut again: HashSet<_> = self.uncounted.drain().collect();
-        if now >= self.retry {
+        if now >= self.retry && !self.away {
             again.extend(self.unrecorded.iter().cloned());
         }
         let gone = if self.is_settled(now) && !self.handed_over {
@@ -155,6 +166,9 @@ impl Here {
         now: Instant,
         lease: Duration,
     ) {
+        if std::mem::take(&mut self.away) {
+            self.retry = now;
+        }
         // It is certain from when it was asked for, and may have run out until the answer came.
         let before = self.renewed.replace(asked);
         let ran_out = before.is_some_and(|before| now > before + lease);
@@ -169,6 +183,7 @@ impl Here {
     /// Notes that the lease could not be renewed. Others may have the same trouble, so nobody is
     /// declared gone before each had the time of a lease to renew its own.
     pub(super) fn note_not_renewed(&mut self, now: Instant) {
+        self.away = true;
         // Set by the next renewal; until then there is no end to it.
         self.unsettled = Some(now + FAR);
     }

@@ -94,8 +94,15 @@ impl Presence {
     async fn record(&self, user: &UserId) -> Recorded {
         let _turn = self.turn(user).await;
         let devices = self.router.hub.device_count(user);
-        if !lock(&self.here).begin_recording(user, devices) {
-            return Recorded::default();
+        {
+            let mut here = lock(&self.here);
+            if !here.begin_recording(user, devices) {
+                return Recorded::default();
+            }
+            if here.is_away() {
+                here.note_unrecorded(user, true, Instant::now());
+                return Recorded::default();
+            }
         }
         let entering = self.store.enter(self.node, user, devices, self.config.presence_lease());
         match within(self.config.call_timeout(), entering).await {
@@ -109,7 +116,8 @@ impl Presence {
             }
             Err(error) => {
                 tracing::warn!(%user, error = %causes(&error), "cannot record who is online");
-                lock(&self.here).note_unrecorded(user, Instant::now());
+                let away = error.is_store_away();
+                lock(&self.here).note_unrecorded(user, away, Instant::now());
                 Recorded::default()
             }
         }
@@ -123,7 +131,7 @@ impl Presence {
             if let Err(error) = within(self.config.call_timeout(), setting).await {
                 // Shown to nobody rather than to those who are not to see it.
                 tracing::warn!(%user, error = %causes(&error), "cannot set how a user is shown");
-                lock(&self.here).note_unrecorded(user, Instant::now());
+                lock(&self.here).note_unrecorded(user, error.is_store_away(), Instant::now());
                 return None;
             }
         }

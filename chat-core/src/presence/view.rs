@@ -8,6 +8,8 @@ use super::{Audience, Presence};
 use crate::config::PresenceScope;
 use crate::error::ChatError;
 use crate::router::MAX_CONTACTS;
+use crate::sharded::lock;
+use crate::store::StoreError;
 use crate::within::within;
 
 /// How long a look at somebody's presence may take that only adds to an answer.
@@ -16,6 +18,9 @@ const GLANCE: Duration = Duration::from_millis(500);
 impl Presence {
     /// Whether a user is online, as others see it. An unknown answer is no.
     pub(crate) async fn is_shown_online(&self, user: &UserId) -> bool {
+        if lock(&self.here).is_away() {
+            return false;
+        }
         let asking = self.store.statuses(std::slice::from_ref(user));
         let statuses = within(GLANCE, asking).await.unwrap_or_default();
         statuses.iter().any(|(_, status)| status.as_shown() != PresenceStatus::Offline)
@@ -28,6 +33,9 @@ impl Presence {
         user: &UserId,
         known: Option<Audience>,
     ) -> Result<Vec<PresenceEntry>, ChatError> {
+        if lock(&self.here).is_away() {
+            return Err(StoreError::unavailable("the presence store did not answer lately").into());
+        }
         let timeout = self.config.call_timeout();
         let audience = match known {
             Some(audience) => audience,
@@ -71,12 +79,17 @@ impl Presence {
             .map(|profile| profile.member.user_id)
             .filter(|other| other != user)
             .collect();
-        Ok(shown(within(timeout, self.store.statuses(&others)).await?))
+        if lock(&self.here).is_away() {
+            return Ok(Vec::new());
+        }
+        // Who is there is worth less than the conversation that it is told with.
+        let statuses = within(timeout, self.store.statuses(&others)).await;
+        Ok(shown(statuses.unwrap_or_default()))
     }
 
     /// Tells those who may see a user, some of whom have just become so, that the user is online.
     pub(crate) async fn introduce(&self, user: &UserId) {
-        if self.config.presence_scope == PresenceScope::Everyone {
+        if self.config.presence_scope == PresenceScope::Everyone || lock(&self.here).is_away() {
             return;
         }
         let asking = self.store.statuses(std::slice::from_ref(user));

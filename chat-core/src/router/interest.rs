@@ -56,10 +56,18 @@ impl Interest {
         }
     }
 
-    /// Takes the subjects whose time is over, and ends each by `end`.
-    pub(super) fn take_due(&self, now: Instant, mut end: impl FnMut(Subject)) {
+    /// The subjects whose time is over.
+    pub(super) fn due(&self, now: Instant) -> Vec<Subject> {
+        let state = lock(&self.state);
+        let due = state.leaving.iter().filter(|(_, until)| **until <= now);
+        due.map(|(subject, _)| subject.clone()).collect()
+    }
+
+    /// Ends a subject by `end`, which only puts the end in line, unless it was asked for again.
+    pub(super) fn end(&self, subject: Subject, end: impl FnOnce(Subject)) {
         let mut state = lock(&self.state);
-        let due: Vec<_> = state.leaving.extract_if(|_, until| *until <= now).collect();
-        due.into_iter().for_each(|(subject, _)| end(subject));
+        if state.leaving.remove(&subject).is_some() {
+            end(subject);
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod deliver;
 mod envelope;
 mod gate;
+mod hearing;
 mod inbound;
 mod interest;
 mod lane;
@@ -20,9 +21,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chat_proto::{ChangeEvent, ConversationId, NodeId, SessionId, SignalEvent, UserId};
 use foldhash::HashMap;
-use futures::StreamExt;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use envelope::{Envelope, Notice};
 use interest::Interest;
@@ -52,7 +51,7 @@ pub(crate) const MAX_CONTACTS: usize = 1_000;
 /// Conversations asked for in one call of the store.
 const CHUNK: usize = 500;
 /// Subscriptions asked of the broker at once.
-const CONCURRENT_SUBSCRIPTIONS: usize = 64;
+const CONCURRENT_SUBSCRIPTIONS: usize = 256;
 
 /// What moves events from where they happen to this node's devices.
 #[derive(Debug)]
@@ -166,66 +165,9 @@ impl Router {
         }
     }
 
-    /// Begins to hear what other nodes tell of a user.
-    pub(crate) async fn hear_user(&self, user: &UserId) {
-        self.hear(Subject::User(user.clone())).await;
-    }
-
-    /// Begins to hear what other nodes tell of a subject. If the broker does not do its part, it is
-    /// asked again at the next comparison with the store.
-    pub(crate) async fn hear(&self, subject: Subject) {
-        if self.broker.is_none() || self.interest.resume(&subject) {
-            return;
-        }
-        if !self.outbound.subscribe(subject.clone()).await {
-            self.interest.note_unheard(subject);
-        }
-    }
-
-    /// Stops hearing what other nodes tell of subjects that nobody here has asked for since they
-    /// were let go of, a second or longer ago.
-    pub(crate) fn release(&self, now: Instant) {
-        self.interest.take_due(now, |subject| {
-            if self.is_wanted(&subject) {
-                return;
-            }
-            self.outbound.unsubscribe(subject);
-        });
-    }
-
-    /// Whether a device here is to be told of what is told about a subject.
-    fn is_wanted(&self, subject: &Subject) -> bool {
-        match subject {
-            Subject::Conversation(id) => self.hub.has_room(*id),
-            Subject::User(user) => self.hub.is_attached(user),
-            Subject::Presence => true,
-        }
-    }
-
     /// Waits until what was told the other nodes is on its way, but not for ever.
     pub(crate) async fn flush(&self) {
         self.outbound.flush().await;
-    }
-
-    /// Makes sure that these conversations are heard from the broker. Returns the lanes that have
-    /// yet to be opened, by what is read from the store after this: then what is read and what
-    /// lanes deliver overlap, and no change falls between.
-    pub(crate) async fn hear_unopened(
-        self: &Arc<Self>,
-        conversations: &[ConversationId],
-    ) -> Vec<Arc<Lane>> {
-        let lanes: Vec<_> = conversations
-            .iter()
-            .filter(|conversation| self.hub.has_room(**conversation))
-            .map(|conversation| self.ensure_lane(*conversation, None))
-            .filter(|lane| !lane.is_open())
-            .collect();
-        futures::stream::iter(&lanes)
-            .for_each_concurrent(CONCURRENT_SUBSCRIPTIONS, |lane| {
-                self.hear(Subject::Conversation(lane.conversation))
-            })
-            .await;
-        lanes
     }
 
     /// Opens lanes that are heard from the broker where their conversations stand.
@@ -275,17 +217,6 @@ impl Router {
                 lane.close();
                 self.let_go(Subject::Conversation(*conversation));
             }
-        }
-    }
-
-    /// Stops hearing what other nodes tell of a user.
-    pub(crate) fn forget_user(&self, user: &UserId) {
-        self.hub.while_absent(user, || self.let_go(Subject::User(user.clone())));
-    }
-
-    fn let_go(&self, subject: Subject) {
-        if self.broker.is_some() {
-            self.interest.let_go(subject, Instant::now());
         }
     }
 

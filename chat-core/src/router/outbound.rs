@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{Traffic, causes};
 use crate::broker::{Broker, BrokerError, BrokerMessage, Subject};
+use crate::sharded::lock;
 use crate::tasks::Tasks;
 
 /// How much waits for the broker; further messages are lost to the other nodes, which then read
@@ -21,7 +22,22 @@ pub(super) struct Outbound {
     queue: Option<mpsc::Sender<Order>>,
     /// How long an answer of the broker may take.
     timeout: Duration,
+    spared: Arc<Spared>,
     traffic: Arc<Traffic>,
+}
+
+/// Until when a broker that did not answer is not asked for anything: everybody would wait for it.
+#[derive(Debug, Default)]
+struct Spared(std::sync::Mutex<Option<Instant>>);
+
+impl Spared {
+    fn set(&self, until: Option<Instant>) {
+        *lock(&self.0) = until;
+    }
+
+    fn is_set(&self) -> bool {
+        lock(&self.0).is_some_and(|until| Instant::now() < until)
+    }
 }
 
 #[derive(Debug)]
@@ -39,17 +55,18 @@ impl Outbound {
         traffic: Arc<Traffic>,
         tasks: &Tasks,
     ) -> Self {
-        let counted = Arc::clone(&traffic);
+        let spared = Arc::new(Spared::default());
+        let (counted, noted) = (Arc::clone(&traffic), Arc::clone(&spared));
         let queue = broker.map(|broker| {
             let (sender, receiver) = mpsc::channel(QUEUE);
             let receiver = Arc::new(Mutex::new(receiver));
             tasks.keep("broker.outbound", move || {
                 let (broker, orders) = (Arc::clone(&broker), Arc::clone(&receiver));
-                carry_out(broker, orders, Arc::clone(&counted), timeout)
+                carry_out(broker, orders, Arc::clone(&counted), Arc::clone(&noted), timeout)
             });
             sender
         });
-        Self { queue, timeout, traffic }
+        Self { queue, timeout, spared, traffic }
     }
 
     pub(super) fn publish(&self, subject: Subject, payload: Bytes) {
@@ -60,6 +77,9 @@ impl Outbound {
     /// did as asked. In one queue with the other orders, so that a subject that is left and entered
     /// again ends up subscribed.
     pub(super) async fn subscribe(&self, subject: Subject) -> bool {
+        if self.spared.is_set() {
+            return false;
+        }
         let (done, answered) = oneshot::channel();
         self.order(Order::Subscribe(subject, done));
         matches!(tokio::time::timeout(self.timeout, answered).await, Ok(Ok(true)))
@@ -95,16 +115,15 @@ async fn carry_out(
     broker: Arc<dyn Broker>,
     orders: Arc<Mutex<mpsc::Receiver<Order>>>,
     traffic: Arc<Traffic>,
+    spared: Arc<Spared>,
     timeout: Duration,
 ) {
     let mut orders = orders.lock().await;
     let mut waiting = Vec::with_capacity(BATCH);
-    // Until when a broker that did not answer is not told anything: everybody would wait for it.
-    let mut spared: Option<Instant> = None;
     while orders.recv_many(&mut waiting, BATCH).await > 0 {
         for batch in batches(waiting.drain(..)) {
             let messages = if let Batch::Publish(messages) = &batch { messages.len() } else { 0 };
-            if messages > 0 && spared.is_some_and(|until| Instant::now() < until) {
+            if spared.is_set() && batch.can_be_left() {
                 traffic.published(messages, false);
                 continue;
             }
@@ -112,11 +131,11 @@ async fn carry_out(
             let done = tokio::time::timeout(timeout, batch.carry_out(&*broker)).await;
             traffic.published(messages, matches!(done, Ok(Ok(()))));
             match done {
-                Ok(Ok(())) => spared = None,
+                Ok(Ok(())) => spared.set(None),
                 Ok(Err(error)) => tracing::warn!(error = %causes(&error), "a broker call failed"),
                 Err(_) => {
                     tracing::warn!("the broker did not answer in time");
-                    spared = Some(Instant::now() + timeout);
+                    spared.set(Some(Instant::now() + timeout));
                 }
             }
         }
@@ -156,6 +175,12 @@ fn batches(orders: impl Iterator<Item = Order>) -> Vec<Batch> {
 }
 
 impl Batch {
+    /// Whether nothing is wrong when it is not carried out: what is not told is read from the store,
+    /// and what is not subscribed to is asked for again, since nobody is told that it is.
+    fn can_be_left(&self) -> bool {
+        matches!(self, Self::Publish(_) | Self::Subscribe(..))
+    }
+
     fn count(&self, traffic: &Traffic) {
         match self {
             Self::Subscribe(subjects, _) => traffic.subscribed(subjects.len()),

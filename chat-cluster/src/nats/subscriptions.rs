@@ -1,0 +1,112 @@
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use async_nats::Subscriber;
+use chat_core::broker::{BrokerMessage, Subject};
+use foldhash::{HashMap, HashMapExt};
+use futures::stream::{AbortHandle, Abortable, SelectAll, Stream, StreamExt};
+use tokio::sync::mpsc;
+
+use super::error::NatsError;
+use super::inbox::Inbox;
+
+/// How many new subscriptions wait for the task that reads them.
+const NEW: usize = 64;
+
+/// What a node has subscribed to. One task reads all subscriptions into one inbox.
+#[derive(Debug)]
+pub(super) struct Subscriptions {
+    /// How to end each; the lock is held for one look.
+    ends: Mutex<HashMap<Subject, AbortHandle>>,
+    new: mpsc::Sender<Abortable<Heard>>,
+}
+
+/// Messages of one subject.
+pub(super) struct Heard {
+    subject: Subject,
+    subscriber: Subscriber,
+}
+
+/// The task's part of it.
+pub(super) struct Reader {
+    new: mpsc::Receiver<Abortable<Heard>>,
+    inbox: Arc<Inbox>,
+}
+
+impl Subscriptions {
+    /// None yet, and what reads them, to be run as a task.
+    pub(super) fn new(inbox: Arc<Inbox>) -> (Self, Reader) {
+        let (sender, receiver) = mpsc::channel(NEW);
+        let subscriptions = Self { ends: Mutex::new(HashMap::new()), new: sender };
+        (subscriptions, Reader { new: receiver, inbox })
+    }
+
+    pub(super) fn contains(&self, subject: &Subject) -> bool {
+        self.lock().contains_key(subject)
+    }
+
+    /// Begins to read a subscription, unless there is one to its subject.
+    ///
+    /// # Errors
+    ///
+    /// When the reader has ended.
+    pub(super) async fn add(
+        &self,
+        subject: Subject,
+        subscriber: Subscriber,
+    ) -> Result<(), NatsError> {
+        let (end, registration) = AbortHandle::new_pair();
+        let heard = Heard { subject: subject.clone(), subscriber };
+        {
+            let mut ends = self.lock();
+            if ends.contains_key(&subject) {
+                return Ok(());
+            }
+            ends.insert(subject, end);
+        }
+        self.new.send(Abortable::new(heard, registration)).await.map_err(|_| NatsError::Closed)
+    }
+
+    /// Ends the subscription to a subject. Nothing of it enters the inbox from now on, and the
+    /// server is told when the reader has let go of it.
+    pub(super) fn end(&self, subject: &Subject) {
+        if let Some(end) = self.lock().remove(subject) {
+            end.abort();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, AbortHandle>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// Reads until the subscriptions are dropped.
+    pub(super) async fn run(mut self) {
+        let mut all = SelectAll::new();
+        loop {
+            tokio::select! {
+                new = self.new.recv() => match new {
+                    Some(heard) => all.push(heard),
+                    None => return,
+                },
+                Some(message) = all.next(), if !all.is_empty() => self.inbox.put(message),
+            }
+        }
+    }
+}
+
+impl Stream for Heard {
+    type Item = BrokerMessage;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<BrokerMessage>> {
+        let subject = self.subject.clone();
+        self.subscriber
+            .poll_next_unpin(context)
+            .map(|next| next.map(|message| BrokerMessage { subject, payload: message.payload }))
+    }
+}
