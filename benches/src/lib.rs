@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cpu;
 mod databases;
 mod side_by_side;
 
@@ -11,6 +12,7 @@ use chat_core::store::Store;
 use chat_core::{Actor, Chat, ChatConfig, Outgoing, Session};
 use tokio::runtime::Runtime;
 
+pub use cpu::cpu_time;
 pub use databases::{Databases, one_by_one};
 pub use side_by_side::{Durations, SideBySide};
 
