@@ -7,12 +7,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::access::{Access, Address};
 use super::error::CallError;
 use super::layout::Layout;
 use super::link::{Dialled, Link, State};
+use super::tasks::Tasks;
 use super::wanted::Wanted;
 
 /// How many channels one command names, or one pipeline.
@@ -49,7 +49,7 @@ struct Opening {
 impl Ear {
     /// Opens one for a server, which hears what is wanted of the server's slots.
     pub(super) fn open(
-        tasks: &TaskTracker,
+        tasks: &Tasks,
         access: Access,
         (address, layout): (Address, Arc<Layout>),
         wanted: Arc<Wanted>,
@@ -57,6 +57,7 @@ impl Ear {
         has_missed: bool,
     ) -> Self {
         let (timeout, is_sharded) = (access.timeout, layout.is_cluster());
+        let server = address.clone();
         let (turn, has_missed) = (Arc::default(), AtomicBool::new(has_missed));
         let opening = Opening {
             access,
@@ -69,7 +70,7 @@ impl Ear {
         };
         let opening = Arc::new(opening);
         let dial = Box::new(move |lost| Arc::clone(&opening).dial(lost).boxed());
-        Self { link: Link::keep(tasks, timeout, dial), timeout, is_sharded, turn, stale }
+        Self { link: Link::keep(tasks, &server, timeout, dial), timeout, is_sharded, turn, stale }
     }
 
     /// Waits until everything is heard, or could not be.

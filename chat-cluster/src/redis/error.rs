@@ -37,8 +37,7 @@ impl CallError {
                     || error.is_connection_dropped()
                     || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly))
             }
-            Self::Answer(_) => true,
-            Self::Closed | Self::Disconnected(_) | Self::TimedOut(_) | Self::NoServer => false,
+            _ => false,
         }
     }
 
@@ -70,7 +69,10 @@ impl CallError {
                         | ServerErrorKind::CrossSlot
                         | ServerErrorKind::NoPerm
                 ),
-                _ => error.is_unrecoverable_error(),
+                _ => {
+                    error.is_unrecoverable_error()
+                        || matches!(error.code(), Some("BUSY" | "MISCONF" | "NOREPLICAS"))
+                }
             },
             Self::Answer(_) => false,
             Self::Closed | Self::Disconnected(_) | Self::TimedOut(_) | Self::NoServer => true,

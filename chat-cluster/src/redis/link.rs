@@ -1,18 +1,18 @@
-use std::panic::AssertUnwindSafe;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
 
+use super::access::Address;
 use super::back_off::BackOff;
 use super::error::CallError;
+use super::tasks::Tasks;
 
 /// A connection that ends sooner than this is no reason to try again at once.
 const LASTING: Duration = Duration::from_secs(1);
@@ -59,18 +59,12 @@ pub(super) type Dial =
     Box<dyn Fn(CancellationToken) -> BoxFuture<'static, Result<Dialled, CallError>> + Send + Sync>;
 
 impl Link {
-    /// Keeps a connection up by a task of `tasks`. After each `timeout` it is asked whether it still
-    /// lives, and given up if it has not answered within another.
-    pub(super) fn keep(tasks: &TaskTracker, timeout: Duration, dial: Dial) -> Self {
+    /// Keeps a connection to a server up. After each `timeout` it is asked whether it still lives,
+    /// and given up if it has not answered within another.
+    pub(super) fn keep(tasks: &Tasks, server: &Address, timeout: Duration, dial: Dial) -> Self {
         let (state, watched) = watch::channel(State::Connecting);
         let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        tasks.spawn(async move {
-            let kept = AssertUnwindSafe(keep(state, timeout, dial)).catch_unwind();
-            if let Some(Err(_)) = stopped.run_until_cancelled(kept).await {
-                tracing::error!("a connection to redis panicked and is given up");
-            }
-        });
+        tasks.spawn(stop.clone(), keep(state, server.clone(), timeout, dial));
         Self { state: watched, _stop: stop.drop_guard() }
     }
 
@@ -113,12 +107,16 @@ impl Link {
     }
 }
 
-async fn keep(state: watch::Sender<State>, timeout: Duration, dial: Dial) {
+async fn keep(state: watch::Sender<State>, server: Address, timeout: Duration, dial: Dial) {
     let mut back_off = BackOff::new();
+    let mut is_away = false;
     loop {
         let lost = CancellationToken::new();
         match dial(lost.clone()).await {
             Ok(Dialled { connection, turn }) => {
+                if std::mem::take(&mut is_away) {
+                    tracing::info!(%server, "redis answers again");
+                }
                 let connected = Connected { connection, lost };
                 state.send_replace(State::Up(connected.clone()));
                 drop(turn);
@@ -131,6 +129,9 @@ async fn keep(state: watch::Sender<State>, timeout: Duration, dial: Dial) {
                 }
             }
             Err(error) => {
+                if !std::mem::replace(&mut is_away, true) {
+                    tracing::warn!(%server, %error, cause = ?error.source(), "redis is away");
+                }
                 state.send_replace(State::Down(Arc::new(error)));
             }
         }

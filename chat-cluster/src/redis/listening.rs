@@ -4,24 +4,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::{HashMap, HashMapExt};
 use futures::future::{join_all, try_join_all};
 use tokio::sync::Notify;
-use tokio_util::task::TaskTracker;
 
 use super::access::{Access, Address};
 use super::ear::Ear;
 use super::error::CallError;
 use super::layout::Layout;
 use super::slot::Slot;
+use super::tasks::Tasks;
 use super::wanted::Wanted;
 
 /// All that is subscribed to, by a connection of its own to each server.
 pub(super) struct Listening {
     access: Access,
-    tasks: TaskTracker,
+    tasks: Tasks,
     wanted: Arc<Wanted>,
     stale: Arc<Notify>,
     /// Held for a lookup or an exchange.
     state: Mutex<Known>,
 }
+
+/// An ear, and what is asked of it.
+type Part = (Arc<Ear>, Vec<String>);
 
 struct Known {
     layout: Arc<Layout>,
@@ -39,7 +42,7 @@ impl Listening {
     pub(super) fn new(
         access: Access,
         layout: &Arc<Layout>,
-        tasks: TaskTracker,
+        tasks: Tasks,
         wanted: Arc<Wanted>,
         stale: Arc<Notify>,
     ) -> Self {
@@ -94,7 +97,8 @@ impl Listening {
         known.ears.clear();
     }
 
-    fn by_ear(&self, channels: Vec<String>) -> Result<Vec<(Arc<Ear>, Vec<String>)>, CallError> {
+    /// Channels by the ear that hears them.
+    fn by_ear(&self, channels: Vec<String>) -> Result<Vec<Part>, CallError> {
         let known = self.lock();
         if known.closed {
             return Err(CallError::Closed);

@@ -9,13 +9,14 @@
 //! RedisCluster            one node's membership: Broker, PresenceStore, SharedLimits
 //!   names                   of channels and keys
 //!   servers                 who is asked: requests, by slot, each server's in one pipeline
-//!     request, script         a command about one slot
+//!     request                 a command or a script, about one slot
 //!     link                    one connection, kept up; back_off between attempts
 //!   listening               what is heard: subscriptions, by slot
 //!     ear                     one connection for one server's part of them
 //!     wanted, inbox, probes   what is subscribed to and where it goes
-//!   watch                   follows slots that move; layout, slot, discovery
-//!   access, address         URLs, passwords, certificates
+//!   discovery, watch        what there is, and who has which slot (layout)
+//!   access                  URLs, passwords, certificates
+//!   presence, limits        what is shared, and the scripts that change it
 //! ```
 //!
 //! The client's own reconnection and cluster connections are not used: they do not say when
@@ -40,6 +41,7 @@ mod request;
 mod servers;
 mod slot;
 mod tag;
+mod tasks;
 mod wanted;
 mod watch;
 
@@ -61,6 +63,7 @@ use self::presence::Presence;
 use self::probes::Probes;
 use self::servers::Servers;
 use self::tag::Tag;
+use self::tasks::Tasks;
 use self::wanted::Wanted;
 use crate::{ClusterConfig, ConnectError};
 
@@ -90,7 +93,7 @@ struct Member {
     limits: Limits,
     /// What has to be on its way before the end. Closed from then on.
     publishing: TaskTracker,
-    tasks: TaskTracker,
+    tasks: Tasks,
     stop: CancellationToken,
     _stop_when_dropped: DropGuard,
 }
@@ -123,7 +126,7 @@ impl RedisCluster {
         let names = Names::new(config.namespace);
         let probes = Probes::new(names.probe(tag.as_bytes()));
         let wanted = Arc::new(Wanted::new(tag, Inbox::new(config.inbox), probes));
-        let tasks = TaskTracker::new();
+        let tasks = Tasks::default();
         let servers = Arc::new(Servers::new(access.clone(), layout, tasks.clone()));
         let stale = Arc::clone(&servers.stale);
         let listening =
@@ -135,7 +138,7 @@ impl RedisCluster {
         let stop = CancellationToken::new();
         if servers.layout().is_cluster() {
             let watching = watch::watch(Arc::clone(&servers), Arc::clone(&listening), seeds);
-            tasks.spawn(stop.clone().run_until_cancelled_owned(watching));
+            tasks.spawn(stop.clone(), watching);
         }
         let member = Member {
             timeout: config.timeout,
@@ -165,8 +168,7 @@ impl Member {
         self.listening.close();
         self.servers.close();
         self.wanted.inbox.close();
-        self.tasks.close();
-        if tokio::time::timeout(self.timeout, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(self.timeout, self.tasks.ended()).await.is_err() {
             tracing::warn!("connections to redis are still being used");
         }
     }

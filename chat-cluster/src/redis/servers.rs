@@ -8,7 +8,6 @@ use futures::future::{join_all, try_join_all};
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::access::{Access, Address};
 use super::error::CallError;
@@ -16,6 +15,7 @@ use super::layout::Layout;
 use super::link::{Connected, Dialled, Link};
 use super::request::{Destination, Request};
 use super::slot::Slot;
+use super::tasks::Tasks;
 
 /// How often one request is sent, at most: to where it should be, to where that server says, and
 /// once more for a script's text or a lost connection.
@@ -25,7 +25,7 @@ const ROUNDS: usize = 4;
 /// other on their way.
 pub(super) struct Servers {
     access: Access,
-    tasks: TaskTracker,
+    tasks: Tasks,
     /// Held for a lookup or an exchange.
     state: Mutex<Known>,
     /// Told when a server does not have what it should.
@@ -45,7 +45,7 @@ impl fmt::Debug for Servers {
 }
 
 impl Servers {
-    pub(super) fn new(access: Access, layout: Layout, tasks: TaskTracker) -> Self {
+    pub(super) fn new(access: Access, layout: Layout, tasks: Tasks) -> Self {
         let known = Known { layout: Arc::new(layout), links: HashMap::new(), closed: false };
         let servers = Self { access, tasks, state: Mutex::new(known), stale: Arc::default() };
         for address in servers.layout().servers() {
@@ -203,7 +203,7 @@ impl Servers {
                 (self.access.clone(), server.clone(), Arc::clone(&self.stale));
             let dial = move |lost| dial(access.clone(), address.clone(), lost, Arc::clone(&stale));
             let dial = Box::new(move |lost| dial(lost).boxed());
-            Arc::new(Link::keep(&self.tasks, self.access.timeout, dial))
+            Arc::new(Link::keep(&self.tasks, server, self.access.timeout, dial))
         });
         Ok(Arc::clone(link))
     }
