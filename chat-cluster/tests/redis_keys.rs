@@ -66,6 +66,29 @@ async fn nothing_stays_for_ever() {
     }
 }
 
+/// A user who stays for weeks is not forgotten, as the node goes on renewing its lease.
+#[tokio::test]
+async fn users_are_kept_while_their_node_lives() {
+    const PARTS: usize = 256;
+    let redis = redis().await;
+    let member = member(&[redis.url()], &namespace()).await;
+    let node = NodeId::generate();
+    for _ in 0..20 {
+        member.enter(node, &UserId::generate(), 1, LONG).await.expect("entered");
+    }
+    let keys = redis.execute(&["KEYS", "*"]).expect("keys");
+    for key in keys.lines() {
+        redis.execute(&["PEXPIRE", key, "3600000"]).expect("an hour is left");
+    }
+    for _ in 0..PARTS {
+        member.renew(node, LONG).await.expect("renewed");
+    }
+    for key in keys.lines() {
+        let left: i64 = redis.execute(&["PTTL", key]).expect("asked").trim().parse().expect("ms");
+        assert!(left > 7 * 24 * 3_600_000, "{key} is kept for {left} ms");
+    }
+}
+
 #[tokio::test]
 async fn nothing_stays_of_who_has_gone() {
     let redis = redis().await;

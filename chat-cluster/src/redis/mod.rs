@@ -76,7 +76,7 @@ use crate::{ClusterConfig, ConnectError};
 ///
 /// Nothing has to outlive a restart of Redis: who is online, and what was counted, is forgotten, and
 /// nodes are told so by [`Lease::Begun`](chat_core::presence::Lease::Begun). Leases are measured by
-/// the server's clock, of which no one may be far ahead of that of a replica.
+/// the clock of the server that has them, and of the replica that takes its place.
 #[derive(Clone)]
 pub struct RedisCluster {
     member: Arc<Member>,
