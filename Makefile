@@ -8,14 +8,22 @@ RUN_PROFILE ?= dev
 # Further flags, such as: make run ARGS="--listen 127.0.0.1:0"
 ARGS ?=
 
+# Of `make cluster`: the broker (nats or redis), and the address.
+BROKER ?= nats
+LISTEN ?= 127.0.0.1:8080
+
 .DEFAULT_GOAL := help
-.PHONY: help run test fmt bench check-tools test-servers
+.PHONY: help run cluster test fmt bench check-tools test-servers
 
 help: ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: check-tools ## start a development server on http://127.0.0.1:8080
 	cargo run --locked --profile $(RUN_PROFILE) --package chat-server -- serve --dev $(ARGS)
+
+cluster: check-tools test-servers ## start three servers as one, with Postgres and NATS (or BROKER=redis)
+	cargo build --locked --profile $(RUN_PROFILE) --package chat-server
+	BROKER=$(BROKER) LISTEN=$(LISTEN) cargo run --locked --profile $(RUN_PROFILE) --package chat-test-servers --example cluster
 
 test: check-tools test-servers ## everything that CI checks, in its order
 	cargo fmt --all --check

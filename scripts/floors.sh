@@ -24,20 +24,29 @@ forbid() {
     done
 }
 
+# floor3 CRATE: the adapters beside this one.
+floor3() {
+    for adapter in chat-store chat-cluster chat-auth chat-ws chat-http; do
+        [ "$adapter" = "${1-}" ] || echo "$adapter"
+    done
+}
+
 network="hyper hyper-util axum tokio-tungstenite tungstenite"
-databases="sqlx sqlx-core redis async-nats"
+databases="sqlx sqlx-core"
+brokers="redis async-nats"
 other_crypto="ring openssl openssl-sys native-tls"
 
 # shellcheck disable=SC2086 # the lists are words
 {
-    forbid chat-proto tokio async-trait tracing chat-core $network $databases $other_crypto
-    forbid chat-core chat-store chat-auth chat-ws chat-http chat-server $network $databases $other_crypto
-    forbid chat-store chat-auth chat-ws chat-http chat-server $network $other_crypto
-    forbid chat-auth chat-store chat-ws chat-http chat-server $network $databases $other_crypto
-    forbid chat-ws chat-store chat-auth chat-http chat-server axum $databases $other_crypto
-    forbid chat-http chat-store chat-auth chat-ws chat-server tokio-tungstenite $databases $other_crypto
+    forbid chat-proto tokio async-trait tracing chat-core $network $databases $brokers $other_crypto
+    forbid chat-core $(floor3) chat-server $network $databases $brokers $other_crypto
+    forbid chat-store $(floor3 chat-store) chat-server $network $brokers $other_crypto
+    forbid chat-cluster $(floor3 chat-cluster) chat-server $network $databases $other_crypto
+    forbid chat-auth $(floor3 chat-auth) chat-server $network $databases $brokers $other_crypto
+    forbid chat-ws $(floor3 chat-ws) chat-server axum $databases $brokers $other_crypto
+    forbid chat-http $(floor3 chat-http) chat-server tokio-tungstenite $databases $brokers $other_crypto
     forbid chat-server $other_crypto
-    forbid chat-test-servers tokio chat-proto chat-core $network $databases $other_crypto
+    forbid chat-test-servers tokio chat-proto chat-core $network $databases $brokers $other_crypto
 }
 
 [ "$failed" -eq 0 ] && echo "floors: dependencies only point down"

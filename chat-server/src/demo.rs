@@ -2,10 +2,12 @@
 
 use chat_core::auth::{AccountError, Accounts, ClientDetails, Registration};
 use chat_core::proto::{
-    ConversationTarget, CreateRoom, DisplayName, PeerTarget, RoomName, TextError, UserId, Username,
+    ConversationId, ConversationTarget, DisplayName, PeerTarget, RoomName, TextError, UserId,
+    Username, Visibility,
 };
-use chat_core::store::StoreError;
+use chat_core::store::{NewRoom, StoreError};
 use chat_core::{Actor, ChatError};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -61,13 +63,26 @@ pub(crate) async fn prepare(engine: &Engine) -> Result<(), DemoError> {
     let name = RoomName::parse(ROOM)?;
     let room = ConversationTarget { conversation_id: None, name: Some(name.clone()) };
     match engine.chat.join_room(&actor, &room).await {
-        Err(ChatError::NotFound) => {
-            let room = CreateRoom { kind: None, name, visibility: None, topic: None };
-            engine.chat.create_room(&actor, room).await?;
-        }
+        Err(ChatError::NotFound) => make_room(engine, &actor, name).await?,
         joined => drop(joined?),
     }
     engine.chat.join_room(&Actor::user(ben), &room).await?;
+    Ok(())
+}
+
+/// Makes the room, unless another server that starts at the same moment has made it.
+async fn make_room(engine: &Engine, owner: &Actor, name: RoomName) -> Result<(), DemoError> {
+    let room = NewRoom {
+        id: ConversationId::generate(),
+        name,
+        topic: None,
+        visibility: Visibility::Public,
+        owner: owner.user_id.clone(),
+        created_at: Timestamp::now(),
+    };
+    let opened = engine.database.store().find_or_create_room(room).await?;
+    let room = ConversationTarget { conversation_id: Some(opened.conversation.id), name: None };
+    engine.chat.join_room(owner, &room).await?;
     Ok(())
 }
 
@@ -133,8 +148,17 @@ impl DemoLogin {
             password: self.secret(),
             display_name: Some(DisplayName::parse(self.display_name)?),
         };
-        let login = engine.accounts.register(registration, ClientDetails::default()).await?;
-        engine.accounts.end_session(&login.user.id, login.session.id).await?;
-        Ok(login.user.id)
+        match engine.accounts.register(registration, ClientDetails::default()).await {
+            Ok(login) => {
+                engine.accounts.end_session(&login.user.id, login.session.id).await?;
+                Ok(login.user.id)
+            }
+            // Another server that starts at the same moment has made it, with the same password.
+            Err(AccountError::UsernameTaken) => match self.user(engine).await? {
+                Some(user) => Ok(user),
+                None => Err(AccountError::UsernameTaken.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 }

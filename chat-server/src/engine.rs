@@ -5,6 +5,7 @@ use chat_auth::{
     HmacKey, InvalidAccountsConfig, InvalidJwtConfig, JwtAuthenticator, JwtConfig, JwtIssuer,
     PasswordAccounts, PasswordAccountsConfig, ThrottleConfig, WeakKey,
 };
+use chat_cluster::ConnectError;
 use chat_core::auth::{AnyOf, Authenticator};
 use chat_core::breaker::{Breaker, BreakerConfig};
 use chat_core::cache::CacheConfig;
@@ -13,6 +14,7 @@ use chat_store::OpenError;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::{DataError, DataFolder, Database, DatabaseError, database};
 
@@ -34,6 +36,8 @@ pub struct Engine {
     pub development_issuer: Option<Arc<JwtIssuer>>,
     /// The database.
     pub database: Database,
+    /// Where the other servers are heard and told, if there may be others.
+    cluster: Option<Cluster>,
     /// Kept, so that no other process uses it.
     _folder: DataFolder,
 }
@@ -48,6 +52,9 @@ pub enum EngineError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// The broker cannot be used.
+    #[error("the cluster cannot be joined (cluster.url)")]
+    Cluster(#[from] ConnectError),
     /// The secret cannot be used.
     #[error("the signing secret is refused")]
     Secret(#[from] WeakKey),
@@ -83,9 +90,10 @@ impl Engine {
         tracing::info!(%kind, place, "the database");
         let database = Database::open(config).await?;
         database.migrate().await?;
+        let cluster = Cluster::connect(&config.cluster).await?;
         let breaker = Breaker::new(breaker_config(config));
         let kept = Arc::new(breaker.guard_accounts(database.accounts(), database.logins()));
-        let accounts = PasswordAccounts::new(kept.clone(), kept, &accounts_config(config))?;
+        let accounts = PasswordAccounts::new(kept.clone(), kept.clone(), &accounts_config(config))?;
         let accounts = Arc::new(accounts);
         let jwt = JwtAuthenticator::hs256(
             &key,
@@ -98,13 +106,18 @@ impl Engine {
         let mut authenticators: Vec<Arc<dyn Authenticator>> = vec![accounts.clone(), Arc::new(jwt)];
         let mut development_issuer = None;
         if config.dev {
-            let key = HmacKey::new(folder.development_secret()?.expose_secret().as_bytes())?;
+            let key = development_key(config, &folder)?;
             let jwt = JwtAuthenticator::hs256(&key, JwtConfig::default())?;
             authenticators.push(Arc::new(jwt));
             development_issuer = Some(Arc::new(JwtIssuer::hs256(&key, None, None)));
         }
-        let builder =
-            Chat::builder(Arc::new(breaker.guard(database.store()))).config(chat_config(config));
+        let builder = Chat::builder(Arc::new(breaker.guard(database.store())))
+            .config(chat_config(config))
+            .logins(kept);
+        let builder = match &cluster {
+            Some(cluster) => cluster.join(builder),
+            None => builder,
+        };
         let builder = match cache_config(config) {
             Some(cache) => builder.cache(cache),
             None => builder.uncached(),
@@ -116,6 +129,7 @@ impl Engine {
             authenticator: Arc::new(AnyOf::new(authenticators)),
             development_issuer,
             database,
+            cluster,
             _folder: folder,
         })
     }
@@ -124,14 +138,23 @@ impl Engine {
     /// after ten seconds, so that a disk that hangs does not keep the process: what was
     /// acknowledged is stored by then.
     pub async fn close(self) {
+        if self.cluster.is_some() {
+            Cluster::log(&self.chat.cluster_stats());
+        }
         for (kind, count) in self.chat.cache_stats().into_iter().flat_map(|stats| stats.kinds()) {
             if count.hits + count.misses > 0 {
                 tracing::info!(kind, hits = count.hits, misses = count.misses, "cache");
             }
         }
         let closing = async {
+            // Its last words go over the broker, and say that its users are leaving.
             self.chat.shutdown().await;
-            self.database.close().await;
+            let broker = async {
+                if let Some(cluster) = &self.cluster {
+                    cluster.close().await;
+                }
+            };
+            tokio::join!(broker, self.database.close());
         };
         close_in_time(closing).await;
     }
@@ -141,7 +164,7 @@ async fn close_in_time(closing: impl Future<Output = ()>) {
     if timeout(CLOSE_TIMEOUT, closing).await.is_err() {
         tracing::error!(
             waited = ?CLOSE_TIMEOUT,
-            "the database did not close in time and is left as after a crash"
+            "the database, or the broker, did not close in time and is left as after a crash"
         );
     }
 }
@@ -155,6 +178,16 @@ pub(crate) fn configured_key(config: &Config) -> Result<Option<HmacKey>, WeakKey
 /// The key that the host's tokens are signed with otherwise: the folder's own.
 pub(crate) fn own_key(folder: &DataFolder) -> Result<HmacKey, EngineError> {
     Ok(HmacKey::new(folder.secret()?.expose_secret().as_bytes())?)
+}
+
+/// The key that tokens of development are signed with: another one than the host's, so that they are
+/// worth nothing outside of development. Where the host's is configured it follows from that, so that
+/// servers which share the one share the other.
+fn development_key(config: &Config, folder: &DataFolder) -> Result<HmacKey, EngineError> {
+    match configured_key(config)? {
+        Some(key) => Ok(key.derived("tokens of development")),
+        None => Ok(HmacKey::new(folder.development_secret()?.expose_secret().as_bytes())?),
+    }
 }
 
 /// Who signs tokens as the host does.

@@ -2,6 +2,7 @@
 
 mod assets;
 mod banner;
+mod cluster;
 pub mod commands;
 pub mod config;
 mod data;

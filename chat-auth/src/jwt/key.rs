@@ -2,6 +2,7 @@ use std::fmt;
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretSlice};
+use sha2::{Digest, Sha256};
 
 /// A secret shared with the host, long enough to sign with.
 ///
@@ -34,6 +35,18 @@ impl HmacKey {
         Ok(Self(secret.to_vec().into()))
     }
 
+    /// Another key that whoever has this one has, too: the same for the same purpose, and of no use
+    /// to find out this one or that of another purpose.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Self {
+        // The length keeps two purposes apart of which one begins like the other.
+        let mut hash = Sha256::new();
+        hash.update(purpose.len().to_be_bytes());
+        hash.update(purpose);
+        hash.update(self.0.expose_secret());
+        Self(hash.finalize().to_vec().into())
+    }
+
     pub(super) fn decoding_key(&self) -> DecodingKey {
         DecodingKey::from_secret(self.0.expose_secret())
     }
@@ -58,6 +71,19 @@ mod tests {
         assert_eq!(HmacKey::new(&[7; 31]).unwrap_err(), WeakKey { actual: 31 });
         assert!(HmacKey::new(&[7; 32]).is_ok());
         assert!(HmacKey::new("ключ-из-кириллицы-0123".as_bytes()).is_ok(), "bytes, not characters");
+    }
+
+    #[test]
+    fn a_derived_key_is_the_same_for_the_same_purpose_only() {
+        let secret = |secret: &[u8; 32], purpose: &str| {
+            HmacKey::new(secret).unwrap().derived(purpose).0.expose_secret().to_vec()
+        };
+        let derived = secret(&[7; 32], "a");
+        assert_eq!(derived, secret(&[7; 32], "a"));
+        assert_eq!(derived.len(), HmacKey::MIN_BYTES);
+        for other in [secret(&[7; 32], "b"), secret(&[8; 32], "a"), vec![7; 32]] {
+            assert_ne!(derived, other);
+        }
     }
 
     #[test]

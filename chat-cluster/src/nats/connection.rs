@@ -21,6 +21,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(4);
 /// The shortest time between two signs of life. When three in a row are missing, the connection is
 /// made anew.
 const SHORTEST_PING: Duration = Duration::from_secs(1);
+/// The most messages of one subject that wait for the task that reads them.
+const MOST_UNREAD: usize = 1 << 20;
 
 /// One connection to NATS, which the client makes anew whenever it breaks, with all subscriptions.
 #[derive(Debug, Clone)]
@@ -53,7 +55,7 @@ impl Connection {
             .connection_timeout(config.timeout)
             .request_timeout(Some(config.timeout))
             .ping_interval(config.timeout.max(SHORTEST_PING))
-            .subscription_capacity(config.inbox.max(1))
+            .subscription_capacity(config.inbox.clamp(1, MOST_UNREAD))
             .reconnect_delay_callback({
                 let made = made.clone();
                 move |attempt| if *made.borrow() == 0 { Duration::ZERO } else { delay(attempt) }

@@ -26,11 +26,14 @@ const USERS: usize = 2_000;
 pub(super) struct Expiry {
     /// The lock is held for one look at all leases.
     sightings: Mutex<Sightings>,
+    /// Who was found to be gone and has not been told of yet: more than nobody when a call was given
+    /// up. The lock is held for one user.
+    gone: Mutex<Vec<UserId>>,
 }
 
 impl Expiry {
     pub(super) fn new() -> Self {
-        Self { sightings: Mutex::new(Sightings::new()) }
+        Self { sightings: Mutex::new(Sightings::new()), gone: Mutex::new(Vec::new()) }
     }
 
     /// Does what can be done in this time, and returns who is on no node any more. What was not done
@@ -40,12 +43,17 @@ impl Expiry {
         presence: &Presence,
         within: Duration,
     ) -> Result<Vec<UserId>, NatsError> {
-        let until = Instant::now() + within;
+        let outcome = self.find(presence, Instant::now() + within).await;
+        let gone = std::mem::take(&mut *lock(&self.gone));
+        // Whoever was found must be told of, whatever came after.
+        if gone.is_empty() { outcome.map(|()| gone) } else { Ok(gone) }
+    }
+
+    async fn find(&self, presence: &Presence, until: Instant) -> Result<(), NatsError> {
         let looked = self.look(presence).await;
         if looked.is_err() {
-            self.lock().forget();
+            lock(&self.sightings).forget();
         }
-        let mut gone = Vec::new();
         let mut outcome = Ok(());
         for (node, mut lease, mut revision, run_out) in looked? {
             if run_out && let Some(term) = lease.term.take() {
@@ -61,12 +69,11 @@ impl Expiry {
                 }
             }
             if !lease.ended.is_empty() && Instant::now() < until {
-                let cleared = clear(presence, node, lease, revision, until, &mut gone).await;
+                let cleared = self.clear(presence, node, lease, revision, until).await;
                 outcome = outcome.and(cleared);
             }
         }
-        // Whoever was found must be told of, whatever came after.
-        if gone.is_empty() { outcome.map(|()| gone) } else { Ok(gone) }
+        outcome
     }
 
     /// All leases, and whether each has run out.
@@ -77,84 +84,81 @@ impl Expiry {
         let leases = presence.leases();
         let connection = leases.bucket().jetstream().connection().times_made();
         let keys = leases.bucket().keys().await?;
+        let asked = Instant::now();
         let nodes: Vec<NodeId> = keys.iter().filter_map(|key| key.parse().ok()).collect();
         let reads = stream::iter(nodes.clone()).map(|node| async move {
             let (lease, revision) = leases.lease(node, Reading::Near).await?;
             Ok::<_, NatsError>((node, lease, revision))
         });
         let found: Vec<_> = reads.buffer_unordered(AT_ONCE).try_collect().await?;
-        let now = Instant::now();
-        let mut sightings = self.lock();
+        let looked = (asked, Instant::now());
+        let mut sightings = lock(&self.sightings);
         sightings.begin(connection, &nodes);
         let judged = found.into_iter().filter(|(_, _, revision)| *revision > 0);
         let judged = judged.map(|(node, lease, revision)| {
             let length = Duration::from_millis(lease.millis);
-            let run_out = sightings.has_run_out(node, revision, length, now);
+            let run_out = sightings.has_run_out(node, revision, length, looked);
             (node, lease, revision, run_out)
         });
         Ok(judged.collect())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Sightings> {
-        self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Finds users of leases that have ended, and forgets those leases that have no more.
-async fn clear(
-    presence: &Presence,
-    node: NodeId,
-    mut lease: NodeLease,
-    revision: u64,
-    until: Instant,
-    gone: &mut Vec<UserId>,
-) -> Result<(), NatsError> {
-    let mut left = Vec::new();
-    for term in std::mem::take(&mut lease.ended) {
-        if !clear_term(presence, node, term, until, gone).await? {
-            left.push(term);
-        }
-    }
-    if !left.is_empty() {
-        return Ok(());
-    }
-    // Whether this or another caller forgets it is the same.
-    if lease.term.is_some() {
-        presence.leases().write(node, &lease, revision).await.map(drop)
-    } else {
-        presence.leases().bucket().remove(revision).await.map(drop)
-    }
-}
-
-/// The same for one lease. Returns whether it has no more users.
-async fn clear_term(
-    presence: &Presence,
-    node: NodeId,
-    term: Term,
-    until: Instant,
-    gone: &mut Vec<UserId>,
-) -> Result<bool, NatsError> {
-    let matching = format!("{}.*", place_keys(node, term));
-    let places = presence.places().first(&matching, USERS).await?;
-    let mut all = places.len() < USERS;
-    let evictions = stream::iter(places).map(|(key, entry)| async move {
-        if Instant::now() >= until {
-            return Ok((None, false));
-        }
-        evict(presence, node, term, &key, &entry).await.map(|user| (user, true))
-    });
-    let mut evictions = evictions.buffer_unordered(AT_ONCE);
-    let mut outcome = Ok(());
-    while let Some(evicted) = evictions.next().await {
-        match evicted {
-            Ok((user, done)) => {
-                gone.extend(user);
-                all &= done;
+    /// Finds users of leases that have ended, and forgets those leases that have no more.
+    async fn clear(
+        &self,
+        presence: &Presence,
+        node: NodeId,
+        mut lease: NodeLease,
+        revision: u64,
+        until: Instant,
+    ) -> Result<(), NatsError> {
+        let mut left = Vec::new();
+        for term in std::mem::take(&mut lease.ended) {
+            if !self.clear_term(presence, node, term, until).await? {
+                left.push(term);
             }
-            Err(error) => outcome = Err(error),
+        }
+        if !left.is_empty() {
+            return Ok(());
+        }
+        // Whether this or another caller forgets it is the same.
+        if lease.term.is_some() {
+            presence.leases().write(node, &lease, revision).await.map(drop)
+        } else {
+            presence.leases().bucket().remove(revision).await.map(drop)
         }
     }
-    outcome.map(|()| all)
+
+    /// The same for one lease. Returns whether it has no more users.
+    async fn clear_term(
+        &self,
+        presence: &Presence,
+        node: NodeId,
+        term: Term,
+        until: Instant,
+    ) -> Result<bool, NatsError> {
+        let matching = format!("{}.*", place_keys(node, term));
+        let places = presence.places().first(&matching, USERS).await?;
+        let mut all = places.len() < USERS;
+        let evictions = stream::iter(places).map(|(key, entry)| async move {
+            if Instant::now() >= until {
+                return Ok((None, false));
+            }
+            evict(presence, node, term, &key, &entry).await.map(|user| (user, true))
+        });
+        let mut evictions = evictions.buffer_unordered(AT_ONCE);
+        let mut outcome = Ok(());
+        while let Some(evicted) = evictions.next().await {
+            match evicted {
+                Ok((user, done)) => {
+                    lock(&self.gone).extend(user);
+                    all &= done;
+                }
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome.map(|()| all)
+    }
 }
 
 /// Ends one place. Returns its user, if this made the user go offline.
@@ -175,4 +179,8 @@ async fn evict(
         tracing::debug!(%error, "the place of a user who is gone could not be removed");
     }
     Ok(user.filter(|_| gone))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -39,6 +39,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_nats::jetstream::ErrorCode;
+
 use self::address::Address;
 use self::bucket::Bucket;
 use self::connection::Connection;
@@ -97,6 +99,12 @@ impl NatsCluster {
         let events = Connection::open(&address, &config, move || lossy.interrupt()).await?;
         let shared = Connection::open(&address, &config, || {}).await?;
 
+        if !shared.client().is_server_compatible(2, 9, 0) {
+            let (servers, version) = (address.to_string(), shared.client().server_info().version);
+            let lacks = "it is too old: NATS 2.9 or later is needed";
+            let source = format!("the version is {version}").into();
+            return Err(ConnectError::Unsuitable { servers, lacks, source });
+        }
         let jetstream = JetStream::new(shared.clone(), config.timeout);
         let bucket = |name, max_age| {
             Bucket::new(jetstream.clone(), format!("{}_{name}", config.namespace), max_age)
@@ -143,10 +151,18 @@ async fn within<T>(
     tokio::time::timeout(timeout, doing).await.unwrap_or(Err(NatsError::TimedOut))
 }
 
+const NO_JETSTREAM: &str = "it has no JetStream: turn it on, for this account also";
+
+fn is_without_jetstream(refusal: &async_nats::jetstream::Error) -> bool {
+    let code = refusal.error_code();
+    code == ErrorCode::JETSTREAM_NOT_ENABLED || code == ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT
+}
+
 fn unsuitable(address: &Address, error: NatsError) -> ConnectError {
     let servers = address.to_string();
     let lacks = match &error {
-        NatsError::Missing => "it has no JetStream: turn it on",
+        NatsError::Missing => NO_JETSTREAM,
+        NatsError::Refused(refusal) if is_without_jetstream(refusal) => NO_JETSTREAM,
         NatsError::Refused(_) => "JetStream does not keep the buckets that are needed",
         NatsError::Full(_) => "JetStream has no memory for the buckets that are needed",
         _ => return ConnectError::Unreachable { servers, source: error.into() },

@@ -42,19 +42,21 @@ impl Sightings {
         self.seen.clear();
     }
 
-    /// Notes which revision of a lease is there, and says whether it has run out.
+    /// Notes which revision of a lease is there, and says whether it has run out. It was looked at
+    /// between the time when it was `asked` for and the time when it was `answered`, of which each
+    /// time the one counts by which the lease lasts longer.
     pub(super) fn has_run_out(
         &mut self,
         node: NodeId,
         revision: u64,
         length: Duration,
-        now: Instant,
+        (asked, answered): (Instant, Instant),
     ) -> bool {
-        let sighting = self.seen.entry(node).or_insert(Sighting { revision, since: now });
+        let sighting = self.seen.entry(node).or_insert(Sighting { revision, since: answered });
         if sighting.revision != revision {
-            *sighting = Sighting { revision, since: now };
+            *sighting = Sighting { revision, since: answered };
         }
-        now.duration_since(sighting.since) >= length
+        asked.saturating_duration_since(sighting.since) >= length
     }
 }
 
@@ -64,16 +66,29 @@ mod tests {
 
     const LENGTH: Duration = Duration::from_secs(20);
 
+    fn at(moment: Instant) -> (Instant, Instant) {
+        (moment, moment)
+    }
+
     #[test]
     fn a_lease_runs_out_when_nobody_renews_it() {
         let (node, now) = (NodeId::generate(), Instant::now());
         let mut sightings = Sightings::new();
-        assert!(!sightings.has_run_out(node, 1, LENGTH, now));
-        assert!(!sightings.has_run_out(node, 1, LENGTH, now + LENGTH / 2));
-        assert!(!sightings.has_run_out(node, 2, LENGTH, now + LENGTH));
-        assert!(!sightings.has_run_out(node, 2, LENGTH, now + LENGTH + LENGTH / 2));
-        assert!(sightings.has_run_out(node, 2, LENGTH, now + LENGTH * 2));
-        assert!(sightings.has_run_out(node, 2, Duration::ZERO, now));
+        assert!(!sightings.has_run_out(node, 1, LENGTH, at(now)));
+        assert!(!sightings.has_run_out(node, 1, LENGTH, at(now + LENGTH / 2)));
+        assert!(!sightings.has_run_out(node, 2, LENGTH, at(now + LENGTH)));
+        assert!(!sightings.has_run_out(node, 2, LENGTH, at(now + LENGTH + LENGTH / 2)));
+        assert!(sightings.has_run_out(node, 2, LENGTH, at(now + LENGTH * 2)));
+        assert!(sightings.has_run_out(node, 2, Duration::ZERO, at(now)));
+    }
+
+    #[test]
+    fn an_answer_that_takes_long_ends_no_lease() {
+        let (node, now) = (NodeId::generate(), Instant::now());
+        let mut sightings = Sightings::new();
+        assert!(!sightings.has_run_out(node, 1, LENGTH, (now, now + LENGTH)));
+        assert!(!sightings.has_run_out(node, 1, LENGTH, (now + LENGTH, now + LENGTH * 2)));
+        assert!(sightings.has_run_out(node, 1, LENGTH, (now + LENGTH * 2, now + LENGTH * 3)));
     }
 
     #[test]
@@ -81,13 +96,13 @@ mod tests {
         let (node, now) = (NodeId::generate(), Instant::now());
         let mut sightings = Sightings::new();
         sightings.begin(1, &[node]);
-        assert!(!sightings.has_run_out(node, 1, LENGTH, now));
+        assert!(!sightings.has_run_out(node, 1, LENGTH, at(now)));
         sightings.begin(2, &[node]);
-        assert!(!sightings.has_run_out(node, 1, LENGTH, now + LENGTH));
+        assert!(!sightings.has_run_out(node, 1, LENGTH, at(now + LENGTH)));
         sightings.forget();
-        assert!(!sightings.has_run_out(node, 1, LENGTH, now + LENGTH * 2));
+        assert!(!sightings.has_run_out(node, 1, LENGTH, at(now + LENGTH * 2)));
         sightings.begin(2, &[]);
-        assert!(!sightings.has_run_out(node, 1, LENGTH, now + LENGTH * 3));
-        assert!(sightings.has_run_out(node, 1, LENGTH, now + LENGTH * 4));
+        assert!(!sightings.has_run_out(node, 1, LENGTH, at(now + LENGTH * 3)));
+        assert!(sightings.has_run_out(node, 1, LENGTH, at(now + LENGTH * 4)));
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::hash_map::Entry;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -56,16 +57,15 @@ impl Subscriptions {
         subject: Subject,
         subscriber: Subscriber,
     ) -> Result<(), NatsError> {
-        let (end, registration) = AbortHandle::new_pair();
-        let heard = Heard { subject: subject.clone(), subscriber };
-        {
-            let mut ends = self.lock();
-            if ends.contains_key(&subject) {
-                return Ok(());
-            }
-            ends.insert(subject, end);
+        // First the room, so that whoever stops waiting leaves nothing half done.
+        let room = self.new.reserve().await.map_err(|_| NatsError::Closed)?;
+        if let Entry::Vacant(vacant) = self.lock().entry(subject) {
+            let (end, registration) = AbortHandle::new_pair();
+            let heard = Heard { subject: vacant.key().clone(), subscriber };
+            vacant.insert(end);
+            room.send(Abortable::new(heard, registration));
         }
-        self.new.send(Abortable::new(heard, registration)).await.map_err(|_| NatsError::Closed)
+        Ok(())
     }
 
     /// Ends the subscription to a subject. Nothing of it enters the inbox from now on, and the

@@ -72,7 +72,7 @@ async fn a_server_without_jetstream_is_not_enough() {
     let nats = Nats::builder().setting("jetstream", "disabled").start().unwrap();
     let error = refused(config(&nats)).await;
     assert!(matches!(error, ConnectError::Unsuitable { .. }), "{}", words(&error));
-    assert!(error.to_string().contains("JetStream"), "{error}");
+    assert!(error.to_string().contains("no JetStream"), "{}", words(&error));
 }
 
 /// A certificate for this machine, and its key.

@@ -12,7 +12,7 @@ pub struct Key {
 
 /// Names of variables that other programs know, too, with the keys that they set. A variable of the
 /// server's own is stronger.
-const SHARED: &[(&str, &str)] = &[("DATABASE_URL", "store.url")];
+const SHARED: &[(&str, &str)] = &[("DATABASE_URL", "store.url"), ("CLUSTER_URL", "cluster.url")];
 
 /// What the names of variables begin with.
 const PREFIX: &str = "CHAT_";

@@ -1,4 +1,4 @@
-//! Lists: an array in a file, words with commas between them elsewhere.
+//! Lists: an array in a file, or words with commas between them there and elsewhere.
 
 use serde_json::Value;
 

@@ -4,6 +4,8 @@
 //! the command line. A key has one name everywhere: `limits.page_max` in a file and on the command
 //! line is `CHAT_LIMITS__PAGE_MAX` in the environment.
 
+mod cluster;
+mod cluster_url;
 mod database_url;
 mod error;
 mod key;
@@ -15,6 +17,8 @@ mod sources;
 mod tree;
 mod validate;
 
+pub use cluster::ClusterSettings;
+pub use cluster_url::{BrokerKind, ClusterUrl, InvalidClusterUrl};
 pub use database_url::{DatabaseKind, DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{ConfigError, Origin};
 pub use key::Key;

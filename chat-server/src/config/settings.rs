@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chat_core::proto::{Heartbeat, Limits};
 use serde::{Deserialize, Serialize};
 
+use super::cluster::ClusterSettings;
 use super::parts::{
     AccountsConfig, ConnectionsConfig, CookieConfig, HttpLimits, JwtSettings, LogConfig,
     PresenceConfig, RoomsConfig, StoreConfig, WebSocketConfig,
@@ -25,6 +26,9 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Whether a WebSocket may carry its token as `?token=`. Default false.
     pub allow_query_token: bool,
+    /// How long connections are still taken after `/readyz` has said that the server stops, so that
+    /// a load balancer can see it first. Default 0.
+    pub drain_delay_ms: u64,
     /// How long connections may take to end when the server stops. Default 15.
     pub drain_seconds: u64,
     /// Tokens of a host.
@@ -39,6 +43,8 @@ pub struct Config {
     pub presence: PresenceConfig,
     /// The store.
     pub store: StoreConfig,
+    /// Several servers as one.
+    pub cluster: ClusterSettings,
     /// The log.
     pub log: LogConfig,
     /// Connections of any kind.
@@ -68,6 +74,7 @@ impl Default for Config {
             base_path: "/api/chat".into(),
             origins: Vec::new(),
             allow_query_token: false,
+            drain_delay_ms: 0,
             drain_seconds: 15,
             jwt: JwtSettings::default(),
             cookie: CookieConfig::default(),
@@ -75,6 +82,7 @@ impl Default for Config {
             rooms: RoomsConfig::default(),
             presence: PresenceConfig::default(),
             store: StoreConfig::default(),
+            cluster: ClusterSettings::default(),
             log: LogConfig::default(),
             connections: ConnectionsConfig::default(),
             http: HttpLimits::default(),

@@ -97,7 +97,11 @@ impl Layers {
     }
 
     fn set(&mut self, key: &str, value: Value, origin: &Origin) -> Result<(), ConfigError> {
-        *self.place(key, origin)? = value;
+        let place = self.place(key, origin)?;
+        *place = match (&*place, value) {
+            (Value::Array(_), Value::String(text)) => list::items(&text),
+            (_, value) => value,
+        };
         Ok(())
     }
 

@@ -230,3 +230,93 @@ fn only_a_postgres_database_has_a_replica() {
     let refused = load("sqlite://chat.db").unwrap_err().to_string();
     assert!(refused.starts_with("store.replica_url is postgres://chat:[redacted]@b"), "{refused}");
 }
+
+/// What the configuration of a server among several needs, besides its broker.
+const SHARED: [(&str, &str); 2] =
+    [("store.url", "postgres://chat:s3cret@db/chat"), ("jwt.secret", SECRET)];
+
+fn of_cluster(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let command_line = variables(&[&SHARED, pairs].concat());
+    Sources { command_line, ..Sources::default() }.load().map(|loaded| loaded.config)
+}
+
+#[test]
+fn a_broker_is_named_by_one_url_or_several_from_every_source() {
+    let two = ["nats://chat:s3cret@a:4222", "nats://chat:s3cret@b:4222"];
+    let shown = "nats://chat:[redacted]@a:4222, nats://chat:[redacted]@b:4222";
+    let both = two.join(",");
+    let load = |file: &str, environment: &[(&str, &str)]| {
+        let (mut sources, _file) = sources(file);
+        sources.environment = variables(environment);
+        sources.command_line = variables(&SHARED);
+        let loaded = sources.load().unwrap();
+        (loaded.config.cluster.place(), loaded.empty_variables)
+    };
+    for variable in ["CLUSTER_URL", "CHAT_CLUSTER__URL", "CHAT_CLUSTER_URL"] {
+        assert_eq!(load("", &[(variable, &both)]).0, shown, "{variable}");
+    }
+    assert_eq!(load(&format!("[cluster]\nurl = {two:?}"), &[]).0, shown);
+    assert_eq!(load(&format!("cluster.url = {both:?}"), &[]).0, shown);
+    let one = load("cluster.url = 'redis://a'", &[("CLUSTER_URL", "")]);
+    assert_eq!(one, ("redis://a".to_owned(), vec!["CLUSTER_URL".to_owned()]));
+    let own = [("CHAT_CLUSTER__URL", "redis://own"), ("CLUSTER_URL", "redis://shared")];
+    assert_eq!(load("", &own).0, "redis://own");
+}
+
+#[test]
+fn what_cannot_be_a_cluster_is_refused_with_what_to_do() {
+    for (pairs, parts) in [
+        (&[("cluster.url", "amqp://chat:s3cret@a")][..], &["cluster.url[0]", "nats://"][..]),
+        (&[("cluster.url", "nats://a,s3cret@b")], &["cluster.url[1]", "%2C"]),
+        (&[("cluster.url", "nats://chat:s3/cret@a")], &["cluster.url", "%2F"]),
+        (
+            &[("cluster.url", "nats://chat:s3cret@a,redis://b")],
+            &["nats://chat:[redacted]@a, redis://b", "of one broker"],
+        ),
+        (
+            &[("cluster.url", "nats://chat:s3cret@a"), ("store.url", "sqlite://chat.db")],
+            &["nats://chat:[redacted]@a", "share a Postgres database", "store.url"],
+        ),
+        (
+            &[("cluster.url", "nats://a"), ("cluster.namespace", "Chat.1")],
+            &["cluster.namespace", "the command line", "a-z"],
+        ),
+        (
+            &[("cluster.url", "nats://a"), ("cluster.timeout_ms", "1")],
+            &["cluster.timeout_ms is 1", "100 to 60000"],
+        ),
+    ] {
+        let error = of_cluster(pairs).unwrap_err();
+        let refusal = error.to_string();
+        for part in parts {
+            assert!(refusal.contains(part), "{pairs:?}: {refusal}");
+        }
+        assert!(!format!("{refusal}{error:?}").contains("cret"), "{refusal}");
+    }
+}
+
+#[test]
+fn servers_of_a_cluster_need_one_secret_and_one_database() {
+    let load = |pairs: &[(&str, &str)], dev| {
+        let command_line = variables(&[&[("cluster.url", "nats://a")], pairs].concat());
+        let sources = Sources { command_line, dev, ..Sources::default() };
+        sources.load().map(drop).map_err(|error| error.to_string())
+    };
+    for dev in [false, true] {
+        load(&SHARED, dev).unwrap();
+        let refused = load(&SHARED[..1], dev).unwrap_err();
+        assert!(refused.contains("jwt.secret is not set"), "{refused}");
+        let refused = load(&SHARED[1..], dev).unwrap_err();
+        assert!(refused.contains("share a Postgres database"), "{refused}");
+    }
+}
+
+#[test]
+fn a_password_of_the_broker_is_not_printed() {
+    let config = of_cluster(&[("cluster.url", "nats://chat:s3cret@a,nats://t0ken@b")]).unwrap();
+    let shown = format!("{}{config:?}", config.to_toml());
+    assert!(!shown.contains("s3cret") && !shown.contains("t0ken"), "{shown}");
+    let line = "cluster.url = [\"nats://chat:[redacted]@a\",\"nats://[redacted]@b\"]";
+    assert!(shown.contains(line), "{shown}");
+    assert_eq!(config.cluster.to_config().urls, ["nats://chat:s3cret@a", "nats://t0ken@b"]);
+}

@@ -5,7 +5,7 @@ use chat_auth::HmacKey;
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, ConfigError, DatabaseKind, DatabaseUrl};
+use super::{ClusterUrl, Config, ConfigError, DatabaseKind, DatabaseUrl};
 
 impl Config {
     /// Checks that every value is one that the server can work with.
@@ -17,6 +17,7 @@ impl Config {
         self.validate_addresses()?;
         self.validate_secret()?;
         self.validate_store()?;
+        self.validate_cluster()?;
         self.validate_times()?;
         self.validate_sizes()
     }
@@ -75,11 +76,36 @@ impl Config {
         Err(refused("store.replica_url", replica.to_string(), allowed))
     }
 
+    fn validate_cluster(&self) -> Result<(), ConfigError> {
+        let Some(broker) = self.cluster.broker() else { return Ok(()) };
+        let refused = |allowed: &str| Err(refused("cluster.url", self.cluster.place(), allowed));
+        if self.cluster.url.iter().map(ClusterUrl::broker).any(|other| other != broker) {
+            return refused("all of its URLs must be of one broker: NATS or Redis");
+        }
+        if self.store.url.as_ref().map(DatabaseUrl::kind) != Some(DatabaseKind::Postgres) {
+            return refused(
+                "servers that are to be one share a Postgres database, while a SQLite file belongs \
+                 to one server: set store.url (DATABASE_URL) to postgres://…, or take cluster.url \
+                 away",
+            );
+        }
+        if self.jwt.secret.is_none() {
+            return refused(
+                "jwt.secret is not set: each server would make a secret of its own, and refuse the \
+                 tokens of the others. Give all of them the same; `openssl rand -base64 32` makes a \
+                 good one",
+            );
+        }
+        Ok(())
+    }
+
     fn validate_times(&self) -> Result<(), ConfigError> {
         const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
         let (limits, heartbeat, websocket) = (&self.limits, &self.heartbeat, &self.websocket);
         for (key, value, allowed) in [
             ("drain_seconds", self.drain_seconds, 0..=3_600),
+            ("drain_delay_ms", self.drain_delay_ms, 0..=600_000),
+            ("cluster.timeout_ms", self.cluster.timeout_ms, 100..=60_000),
             ("presence.grace_ms", self.presence.grace_ms, 0..=DAY_MS),
             ("presence.lease_ms", self.presence.lease_ms, 1_000..=DAY_MS),
             ("store.call_timeout_ms", self.store.call_timeout_ms, 10..=600_000),

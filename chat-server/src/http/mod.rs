@@ -21,13 +21,19 @@ use chat_core::auth::OriginPolicy;
 use chat_http::{HttpConfig, SessionCookie};
 use chat_ws::WsEndpoint;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 use crate::config::Config;
 
 /// Everything that the server answers: health, the API, WebSockets, the page, and in development
-/// tokens for the asking.
-pub(crate) fn router(engine: &Engine, ws: WsEndpoint, config: &Config) -> Router {
+/// tokens for the asking. It is not ready from when `leaving` is cancelled.
+pub(crate) fn router(
+    engine: &Engine,
+    ws: WsEndpoint,
+    leaving: &CancellationToken,
+    config: &Config,
+) -> Router {
     let base = config.base_path.as_str();
     let api = HttpConfig {
         accounts: Some(engine.accounts.clone()),
@@ -39,7 +45,7 @@ pub(crate) fn router(engine: &Engine, ws: WsEndpoint, config: &Config) -> Router
     };
     let mut router = Router::new()
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
-        .route("/readyz", get(ready::ready).with_state(engine.chat.clone()))
+        .route("/readyz", get(ready::ready).with_state((engine.chat.clone(), leaving.clone())))
         .route(
             &format!("{base}/ws"),
             any(async move |request: Request| ws.handle(request).await.map(Body::new)),

@@ -38,6 +38,9 @@ pub struct Server {
     engine: Engine,
     ws: WsEndpoint,
     acceptor: Acceptor,
+    /// Cancelled when the server begins to stop.
+    leaving: CancellationToken,
+    delay: Duration,
     drain: Duration,
 }
 
@@ -61,10 +64,11 @@ impl Server {
         } else {
             demo::retire(&engine).await?;
         }
+        let leaving = CancellationToken::new();
         let authenticator = engine.authenticator.clone();
         let ws = WsEndpoint::new(engine.chat.clone(), authenticator, ws_config(&config));
         let acceptor = Acceptor {
-            router: http::router(&engine, ws.clone(), &config),
+            router: http::router(&engine, ws.clone(), &leaving, &config),
             settings: ConnectionSettings {
                 header_timeout: Duration::from_millis(config.http.header_timeout_ms),
                 header_bytes: config.http.header_bytes,
@@ -75,8 +79,9 @@ impl Server {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         };
+        let delay = Duration::from_millis(config.drain_delay_ms);
         let drain = Duration::from_secs(config.drain_seconds);
-        Ok(Self { listener, local_addr, engine, ws, acceptor, drain })
+        Ok(Self { listener, local_addr, engine, ws, acceptor, leaving, delay, drain })
     }
 
     /// The address that clients connect to, with the real port where port 0 was asked for.
@@ -85,14 +90,24 @@ impl Server {
         self.local_addr
     }
 
-    /// Serves until `shutdown` is ready. Then it takes no more connections, asks devices to come
-    /// back later, waits for what is going on, at most as long as configured, and closes the store.
+    /// Serves until `shutdown` is ready. From then on `/readyz` says that it is not ready. When a
+    /// load balancer has had the configured time to see that, it takes no more connections, asks
+    /// devices to come back later, waits for what is going on, at most as long as configured, and
+    /// closes the store.
     ///
     /// Dropping this future instead ends everything at once; what was acknowledged is stored.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, engine, ws, acceptor, drain, .. } = self;
+        let Self { listener, engine, ws, acceptor, leaving, delay, drain, .. } = self;
+        let stopping = async {
+            shutdown.await;
+            leaving.cancel();
+            if !delay.is_zero() {
+                tracing::info!(?delay, "stopping: not ready any more, connections are still taken");
+                tokio::time::sleep(delay).await;
+            }
+        };
         tokio::select! {
-            () = shutdown => {}
+            () = stopping => {}
             () = acceptor.accept_from(&listener) => {}
             () = sweep(&engine) => {}
         }

@@ -107,7 +107,9 @@ fn binary(data: &tempfile::TempDir, arguments: &[&str]) -> Command {
     command.arg("--data").arg(data.path().join("chat")).args(arguments);
     for (variable, _) in std::env::vars_os() {
         let variable_name = variable.to_string_lossy();
-        if variable_name.starts_with("CHAT_") || variable_name == "DATABASE_URL" {
+        if variable_name.starts_with("CHAT_")
+            || ["DATABASE_URL", "CLUSTER_URL"].contains(&&*variable_name)
+        {
             command.env_remove(&variable);
         }
     }
@@ -257,4 +259,26 @@ async fn seed_leaves_the_rooms_of_others_alone() {
     let seen = server.request(&head, "").await.json();
     assert_eq!((&seen["memberCount"], &seen["lastSeq"]), (&1.into(), &0.into()), "{seen}");
     server.stop().await;
+}
+
+#[test]
+fn a_cluster_that_cannot_be_is_refused_before_anything_is_made() {
+    let data = tempfile::tempdir().unwrap();
+    let secret = "0123456789abcdef0123456789abcdef";
+    let told = |arguments: &[&str], url: &str, database: &str| {
+        let mut command = binary(&data, arguments);
+        command.env("CLUSTER_URL", url).env("DATABASE_URL", database);
+        let output = command.env("CHAT_JWT__SECRET", secret).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for arguments in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let refused = told(arguments, "nats://chat:s3cret@127.0.0.1:1", "");
+        assert!(refused.contains("share a Postgres database"), "{refused}");
+        assert!(refused.contains("nats://chat:[redacted]@127.0.0.1:1"), "{refused}");
+        let refused = told(arguments, "kafka://chat:s3cret@127.0.0.1:1", "postgres://db/chat");
+        assert!(refused.contains("CLUSTER_URL") && refused.contains("nats://"), "{refused}");
+        assert!(!refused.contains("s3cret"), "{refused}");
+    }
+    assert!(!data.path().join("chat").exists(), "nothing is made");
 }

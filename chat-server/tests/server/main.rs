@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 mod binary;
+mod cluster;
 mod connections;
 mod documented_keys;
 mod no_secret_is_logged;

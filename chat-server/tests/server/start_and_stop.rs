@@ -4,9 +4,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::TestServer;
+use crate::support::{PATIENCE, TestServer};
 use chat_server::config::Config;
 use chat_server::{DataError, EngineError, Server, StartError};
+use tokio::time::timeout;
 
 fn config(data: &tempfile::TempDir) -> Config {
     Config {
@@ -150,6 +151,44 @@ async fn a_stop_asks_devices_to_come_back() {
         assert!(told.windows(4).any(|bytes| bytes == close), "closed with 4000: {text}");
         assert!(text.ends_with(DRAINING), "{text}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_load_balancer_sees_that_a_server_stops_before_it_is_refused() {
+    let server = TestServer::start(|config| config.drain_delay_ms = 600_000).await;
+    let mut ada = server.device("ada").await;
+    let mut kept = server.connect().await;
+    server.begin_stop();
+    let red = async {
+        loop {
+            kept.send("GET /readyz HTTP/1.1", "").await;
+            let answer = kept.answer().await.expect("an answer on the same connection");
+            if answer.status == 503 {
+                return answer;
+            }
+        }
+    };
+    let answer = timeout(PATIENCE, red).await.expect("not ready in time");
+    assert_eq!(answer.json()["status"], "not ready");
+    assert!(answer.json()["reason"].as_str().unwrap().contains("draining"), "{answer:?}");
+    let new = server.get("/readyz").await;
+    assert_eq!(new.status, 503, "connections are taken");
+    assert_eq!(server.get("/healthz").await.status, 200);
+    server.device("ben").await;
+    ada.sends("{\"id\":1,\"type\":\"ping\",\"payload\":{}}").await;
+    ada.reads("\"reply\"").await;
+    // Dropped as by a second signal, since nobody has ten minutes.
+}
+
+#[tokio::test]
+async fn a_server_that_waited_for_its_load_balancer_stops_as_any() {
+    let server = TestServer::start(|config| config.drain_delay_ms = 50).await;
+    let mut ada = server.device("ada").await;
+    server.begin_stop();
+    let told = ada.closed().await;
+    assert!(String::from_utf8_lossy(&told).contains("session.draining"));
+    assert!(tokio::net::TcpStream::connect(server.address).await.is_err());
     server.stop().await;
 }
 

@@ -159,6 +159,13 @@ impl Client {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Sends a text as one WebSocket message, masked with zeros (RFC 6455 §5.3).
+    pub(crate) async fn sends(&mut self, text: &str) {
+        let length = u8::try_from(text.len()).ok().filter(|length| *length < 126).unwrap();
+        let head = [0x81, 0x80 | length, 0, 0, 0, 0];
+        self.send_raw(&[&head, text.as_bytes()].concat()).await;
+    }
+
     /// Sends as much as the server takes, and reads nothing of what it answers.
     pub(crate) async fn sends_and_never_reads(&mut self, bytes: &[u8]) {
         // A connection that the server gives up is what is waited for elsewhere.
