@@ -21,6 +21,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(4);
 /// The shortest time between two signs of life. When three in a row are missing, the connection is
 /// made anew.
 const SHORTEST_PING: Duration = Duration::from_secs(1);
+/// How often a connection is looked at that somebody waits for.
+const LOOK: Duration = Duration::from_millis(20);
 /// The most messages of one subject that wait for the task that reads them.
 const MOST_UNREAD: usize = 1 << 20;
 
@@ -107,6 +109,21 @@ impl Connection {
                 // The client is gone, and will not connect again.
                 std::future::pending::<()>().await;
             }
+        }
+    }
+
+    /// Waits until the connection is there.
+    pub(super) async fn back(&self) {
+        while self.ready().is_err() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the connection that is there has broken.
+    pub(super) async fn broken(&self) {
+        let made = self.times_made();
+        while self.ready().is_ok() && self.times_made() == made {
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -82,10 +82,23 @@ impl Events {
         self.inbox.take().await
     }
 
-    /// Sends something to another connection and back.
+    /// Sends something to another connection and back. One that is being made anew is waited for,
+    /// and what was lost with one that broke is sent again.
     pub(super) async fn probe(&self, other: &Connection) -> Result<(), NatsError> {
         let one = &self.connection;
-        tokio::try_join!(self.passes(one, other), self.passes(other, one)).map(|((), ())| ())
+        loop {
+            tokio::join!(one.back(), other.back());
+            let passing =
+                async { tokio::try_join!(self.passes(one, other), self.passes(other, one)) };
+            tokio::select! {
+                passed = passing => match passed {
+                    Err(NatsError::Away) => {}
+                    passed => return passed.map(|((), ())| ()),
+                },
+                () = one.broken() => {}
+                () = other.broken() => {}
+            }
+        }
     }
 
     /// Whether what one connection sends arrives by another.

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use async_nats::Subscriber;
 use chat_core::broker::{BrokerMessage, Subject};
 use foldhash::{HashMap, HashMapExt};
-use futures::stream::{AbortHandle, Abortable, SelectAll, Stream, StreamExt};
+use futures::FutureExt;
+use futures::stream::{AbortHandle, Abortable, FuturesUnordered, Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::error::NatsError;
@@ -14,6 +15,8 @@ use super::inbox::Inbox;
 
 /// How many new subscriptions wait for the task that reads them.
 const NEW: usize = 64;
+/// After how many messages of one subscription others on the machine may have a turn.
+const TURN: usize = 256;
 
 /// What a node has subscribed to. One task reads all subscriptions into one inbox.
 #[derive(Debug)]
@@ -83,17 +86,45 @@ impl Subscriptions {
 
 impl Reader {
     /// Reads until the subscriptions are dropped.
-    pub(super) async fn run(mut self) {
-        let mut all = SelectAll::new();
+    ///
+    /// A subscription that has something is read until it has no more, before the next one: they are
+    /// read in the order in which they were woken, so what is published on one subject does not
+    /// overtake what came before on another, or by very little.
+    pub(super) fn run(self) -> impl Future<Output = ()> {
+        // The runtime would otherwise interrupt a subscription in the middle. In place of that the
+        // reader yields by itself.
+        tokio::task::unconstrained(self.read())
+    }
+
+    async fn read(mut self) {
+        let mut all = FuturesUnordered::new();
         loop {
             tokio::select! {
                 new = self.new.recv() => match new {
-                    Some(heard) => all.push(heard),
+                    Some(heard) => all.push(heard.into_future()),
                     None => return,
                 },
-                Some(message) = all.next(), if !all.is_empty() => self.inbox.put(message),
+                Some((first, heard)) = all.next(), if !all.is_empty() => {
+                    if let Some(message) = first {
+                        all.push(self.drain(message, heard).await.into_future());
+                    }
+                }
             }
         }
+    }
+
+    /// Reads one subscription until it has no more.
+    async fn drain(&self, first: BrokerMessage, mut heard: Abortable<Heard>) -> Abortable<Heard> {
+        self.inbox.put(first);
+        let mut read = 1_usize;
+        while let Some(Some(message)) = heard.next().now_or_never() {
+            self.inbox.put(message);
+            read += 1;
+            if read.is_multiple_of(TURN) {
+                tokio::task::yield_now().await;
+            }
+        }
+        heard
     }
 }
 
@@ -104,9 +135,9 @@ impl Stream for Heard {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<BrokerMessage>> {
-        let subject = self.subject.clone();
-        self.subscriber
-            .poll_next_unpin(context)
-            .map(|next| next.map(|message| BrokerMessage { subject, payload: message.payload }))
+        self.subscriber.poll_next_unpin(context).map(|next| {
+            let payload = next?.payload;
+            Some(BrokerMessage { subject: self.subject.clone(), payload })
+        })
     }
 }

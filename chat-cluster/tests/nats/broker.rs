@@ -30,6 +30,8 @@ mod outlives_its_connections {
     broker_reconnect_conformance!(interrupted);
 }
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use chat_core::broker::{Broker, BrokerMessage, Received, Subject};
 use chat_core::proto::{ConversationId, UserId};
@@ -80,7 +82,9 @@ async fn what_is_too_large_keeps_nothing_else_from_arriving() {
 #[tokio::test]
 async fn while_the_server_is_away_calls_fail_at_once() {
     let nats = server().await;
-    let node = connect(&config(&nats)).await;
+    let mut config = config(&nats);
+    config.timeout = Duration::from_secs(1);
+    let node = connect(&config).await;
     let subject = Subject::User(UserId::generate());
     nats.kill().unwrap();
     // Until the client has noticed.
@@ -89,7 +93,8 @@ async fn while_the_server_is_away_calls_fail_at_once() {
         assert!(node.publish(vec![message(&subject, "news")]).await.is_err());
     }
     assert!(node.subscribe(vec![subject.clone()]).await.is_err());
-    assert!(node.probe().await.is_err());
+    // A probe waits for the connection, but not for ever.
+    assert!(within(node.probe()).await.is_err());
     node.unsubscribe(vec![subject]).await.unwrap();
     within(node.close()).await;
     assert!(within(node.receive()).await.is_err());
