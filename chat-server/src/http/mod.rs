@@ -23,6 +23,7 @@ use chat_ws::WsEndpoint;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use self::ready::Readiness;
 use crate::Engine;
 use crate::config::Config;
 
@@ -43,9 +44,10 @@ pub(crate) fn router(
         json_body_bytes: config.http.body_bytes,
         ..HttpConfig::new(engine.authenticator.clone())
     };
+    let readiness = Readiness::new(engine.chat.clone(), leaving.clone());
     let mut router = Router::new()
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
-        .route("/readyz", get(ready::ready).with_state((engine.chat.clone(), leaving.clone())))
+        .route("/readyz", get(ready::ready).with_state(readiness))
         .route(
             &format!("{base}/ws"),
             any(async move |request: Request| ws.handle(request).await.map(Body::new)),

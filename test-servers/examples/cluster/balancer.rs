@@ -11,11 +11,12 @@ use crate::node::Node;
 
 /// How long a server may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const NOBODY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 22\r\n\
-    connection: close\r\n\r\nno server is ready yet";
+const NOBODY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 25\r\n\
+    connection: close\r\n\r\nno server can be reached\n";
 
-/// Hands each connection to the next server that is ready. Servers need nothing of a load balancer
-/// but that: whoever comes back may come to any of them.
+/// Hands each connection to the next server that is ready, or when none is, as while the broker is
+/// away, to the next that can be reached. Servers need nothing of a load balancer but that: whoever
+/// comes back may come to any of them.
 pub(crate) async fn serve(
     listener: &TcpListener,
     nodes: &[Arc<Node>],
@@ -36,9 +37,11 @@ async fn hand_over(
     nodes: &[Arc<Node>],
     next: &AtomicUsize,
 ) -> std::io::Result<()> {
-    for _ in nodes {
-        let node = &nodes[next.fetch_add(1, Ordering::Relaxed) % nodes.len()];
-        let Some(address) = node.ready_address() else { continue };
+    let first = next.fetch_add(1, Ordering::Relaxed);
+    let mut in_turn: Vec<&Node> =
+        (0..nodes.len()).map(|n| &*nodes[first.wrapping_add(n) % nodes.len()]).collect();
+    in_turn.sort_by_key(|node| !node.is_ready());
+    for address in in_turn.into_iter().filter_map(Node::address) {
         if let Ok(Ok(mut server)) = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
             client.set_nodelay(true)?;
             server.set_nodelay(true)?;

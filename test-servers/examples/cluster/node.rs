@@ -60,9 +60,13 @@ impl Node {
         }
     }
 
-    /// Where it is, if it is ready.
-    pub(crate) fn ready_address(&self) -> Option<SocketAddr> {
-        if *self.ready.borrow() { self.state().address } else { None }
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Where it is, once it has started.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.state().address
     }
 
     /// Waits until it is.
