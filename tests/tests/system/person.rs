@@ -16,8 +16,8 @@ pub(crate) struct Person {
     pub(crate) socket: WebSocketStream<TcpStream>,
     pub(crate) ready: Value,
     /// Frames that came while waiting for another.
-    waiting: VecDeque<Value>,
-    next_id: u64,
+    pub(crate) waiting: VecDeque<Value>,
+    pub(crate) next_id: u64,
 }
 
 /// A handshake with these headers; what came of it.
