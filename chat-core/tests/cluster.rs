@@ -690,3 +690,18 @@ async fn people_come_and_write_at_once_while_what_nodes_share_hangs() {
     cy.sends(room, "from the other node").await;
     bo.sees("from the other node").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_does_not_wait_for_stages_when_everybody_has_gone() {
+    let cluster = Cluster::new(unlimited());
+    let a = cluster.node();
+    let mut devices = Vec::new();
+    for n in 0..1_500 {
+        devices.push(Device::attach(&a.chat, &format!("user{n}")).await);
+    }
+    a.chat.drain(Duration::from_secs(60));
+    drop(devices);
+    let began = tokio::time::Instant::now();
+    a.chat.shutdown().await;
+    assert!(began.elapsed() <= Duration::from_secs(4), "{:?}", began.elapsed());
+}
