@@ -311,6 +311,7 @@ async fn a_subject_is_let_go_of_a_second_after_its_last_device() {
     let a = cluster.node();
     let mut ada = Device::attach(&a.chat, "ada").await;
     let room = ada.creates("general").await;
+    ada.everything().await;
     let subjects = [Subject::Conversation(room), Subject::User("ada".parse().unwrap())];
     passes(Duration::from_millis(100)).await;
     a.broker.take();
@@ -704,4 +705,45 @@ async fn an_engine_does_not_wait_for_stages_when_everybody_has_gone() {
     let began = tokio::time::Instant::now();
     a.chat.shutdown().await;
     assert!(began.elapsed() <= Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_the_broker_is_away_is_heard_once_it_is_back() {
+    for (lossless, reloads) in [(false, true), (true, false), (true, true)] {
+        let mut cluster = Cluster::new(unlimited());
+        cluster.lossless = lossless;
+        let a = cluster.node();
+        let mut ada = Device::attach(&a.chat, "ada").await;
+        let room = ada.creates("general").await;
+        drop(ada);
+        passes(Duration::from_secs(60)).await;
+        a.broker.away.store(true, Ordering::SeqCst);
+        let mut ada = Device::attach(&a.chat, "ada").await;
+        if reloads {
+            drop(ada);
+            ada = Device::attach(&a.chat, "ada").await;
+        }
+        a.broker.away.store(false, Ordering::SeqCst);
+        a.broker.take();
+        passes(Duration::from_secs(60)).await;
+        let asked = a.broker.take();
+        for subject in [Subject::Conversation(room), Subject::User("ada".parse().unwrap())] {
+            assert!(asked.contains(&Asked::Subscribed(subject)), "{lossless} {reloads} {asked:?}");
+        }
+        drop(ada);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_device_asks_nothing_of_the_broker() {
+    let cluster = Cluster::new(unlimited());
+    let a = cluster.node();
+    let mut ada = Device::attach(&a.chat, "ada").await;
+    ada.creates("general").await;
+    ada.everything().await;
+    passes(Duration::from_secs(1)).await;
+    a.broker.take();
+    let _second = Device::attach(&a.chat, "ada").await;
+    passes(Duration::from_secs(1)).await;
+    assert_eq!(a.broker.take(), []);
 }
