@@ -16,9 +16,10 @@ use chat_core::broker::{
 };
 use chat_core::limit::{LimitKey, Quota, SharedLimits, Verdict};
 use chat_core::presence::{Entered, Lease, PresenceStore};
-use chat_core::proto::{CloseCode, LoginSessionId, NodeId, PresenceStatus, UserId};
+use chat_core::proto::{CloseCode, LoginSessionId, NodeId, PresenceStatus, User, UserId};
 use chat_core::store::{
-    AccountStore, LoginSession, LoginSessionStore, NewAccount, NewUser, StoreError,
+    AccountStore, EnsureUser, LoginSession, LoginSessionStore, NewAccount, NewUser, StoreError,
+    UserStore,
 };
 use chat_core::{
     Chat, ChatConfig, Check, MemoryLimits, MemoryPresence, MemoryStore, NotReady, Outgoing,
@@ -108,6 +109,8 @@ struct Cluster {
     limits: Arc<Flaky>,
     config: ChatConfig,
     lossless: bool,
+    /// How long it takes to note when a user was last seen.
+    noting_takes: Duration,
 }
 
 struct Node {
@@ -124,6 +127,7 @@ impl Cluster {
             limits: Arc::default(),
             config,
             lossless: false,
+            noting_takes: Duration::ZERO,
         }
     }
 
@@ -141,6 +145,7 @@ impl Cluster {
             .limits(self.limits.clone())
             .logins(self.store.clone())
             .config(self.config.clone())
+            .users(Arc::new(SlowToNote { store: self.store.clone(), takes: self.noting_takes }))
             .build();
         Node { chat, broker }
     }
@@ -151,9 +156,21 @@ impl Cluster {
 struct Forgetful {
     kept: Mutex<MemoryPresence>,
     away: AtomicBool,
+    /// Whether nobody learns who enters, or what comes of it that somebody enters or leaves.
+    hangs: AtomicBool,
+    unanswered: AtomicBool,
+    /// Whether it does not say who is online.
+    blind: AtomicBool,
 }
 
 impl Forgetful {
+    fn answer<T>(&self, answer: T) -> Result<T, StoreError> {
+        match self.unanswered.load(Ordering::SeqCst) {
+            true => Err(StoreError::unavailable("the answer is lost")),
+            false => Ok(answer),
+        }
+    }
+
     fn forget(&self) {
         *self.kept.lock().unwrap() = MemoryPresence::new();
     }
@@ -175,10 +192,13 @@ impl PresenceStore for Forgetful {
         devices: u32,
         lease: Duration,
     ) -> Result<Entered, StoreError> {
-        self.kept()?.enter(node, user, devices, lease).await
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.answer(self.kept()?.enter(node, user, devices, lease).await?)
     }
     async fn leave(&self, node: NodeId, user: &UserId) -> Result<bool, StoreError> {
-        self.kept()?.leave(node, user).await
+        self.answer(self.kept()?.leave(node, user).await?)
     }
     async fn renew(&self, node: NodeId, lease: Duration) -> Result<Lease, StoreError> {
         self.kept()?.renew(node, lease).await
@@ -193,10 +213,43 @@ impl PresenceStore for Forgetful {
         &self,
         users: &[UserId],
     ) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
+        if self.blind.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("blind"));
+        }
         self.kept()?.statuses(users).await
     }
     async fn online(&self, limit: usize) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
         self.kept()?.online(limit).await
+    }
+}
+
+/// A store that takes its time to note when a user was last seen.
+#[derive(Debug)]
+struct SlowToNote {
+    store: Arc<MemoryStore>,
+    takes: Duration,
+}
+
+#[async_trait]
+impl UserStore for SlowToNote {
+    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError> {
+        self.store.ensure_user(user).await
+    }
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        self.store.user(id).await
+    }
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        self.store.users(ids).await
+    }
+    async fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
+        self.store.user_by_name(key).await
+    }
+    async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>, StoreError> {
+        self.store.search_users(prefix, limit).await
+    }
+    async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        passes(self.takes).await;
+        self.store.record_last_seen(id, at).await
     }
 }
 
@@ -311,6 +364,7 @@ async fn a_subject_is_let_go_of_a_second_after_its_last_device() {
     let a = cluster.node();
     let mut ada = Device::attach(&a.chat, "ada").await;
     let room = ada.creates("general").await;
+    ada.everything().await;
     let subjects = [Subject::Conversation(room), Subject::User("ada".parse().unwrap())];
     passes(Duration::from_millis(100)).await;
     a.broker.take();
@@ -689,4 +743,171 @@ async fn people_come_and_write_at_once_while_what_nodes_share_hangs() {
     assert_eq!(seen["presence"].as_array().map(Vec::len), Some(2), "{seen}");
     cy.sends(room, "from the other node").await;
     bo.sees("from the other node").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_the_broker_is_away_is_heard_once_it_is_back() {
+    for (lossless, reloads) in [(false, true), (true, false), (true, true)] {
+        let mut cluster = Cluster::new(unlimited());
+        cluster.lossless = lossless;
+        let a = cluster.node();
+        let mut ada = Device::attach(&a.chat, "ada").await;
+        let room = ada.creates("general").await;
+        drop(ada);
+        passes(Duration::from_secs(60)).await;
+        a.broker.away.store(true, Ordering::SeqCst);
+        let mut ada = Device::attach(&a.chat, "ada").await;
+        if reloads {
+            drop(ada);
+            ada = Device::attach(&a.chat, "ada").await;
+        }
+        a.broker.away.store(false, Ordering::SeqCst);
+        a.broker.take();
+        passes(Duration::from_secs(60)).await;
+        let asked = a.broker.take();
+        for subject in [Subject::Conversation(room), Subject::User("ada".parse().unwrap())] {
+            assert!(asked.contains(&Asked::Subscribed(subject)), "{lossless} {reloads} {asked:?}");
+        }
+        drop(ada);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_device_asks_nothing_of_the_broker() {
+    let cluster = Cluster::new(unlimited());
+    let a = cluster.node();
+    let mut ada = Device::attach(&a.chat, "ada").await;
+    ada.creates("general").await;
+    ada.everything().await;
+    passes(Duration::from_secs(1)).await;
+    a.broker.take();
+    let _second = Device::attach(&a.chat, "ada").await;
+    passes(Duration::from_secs(1)).await;
+    assert_eq!(a.broker.take(), []);
+}
+
+/// Two who see each other, on a node each, the first of whom has just gone.
+async fn a_pair(cluster: &Cluster) -> (Node, Node, Device) {
+    let (a, b) = (cluster.node(), cluster.node());
+    let mut ada = Device::attach(&a.chat, "ada").await;
+    let mut bo = Device::attach(&b.chat, "bo").await;
+    bo.opens("ada").await;
+    ada.everything().await;
+    drop(ada);
+    passes(Duration::from_secs(60)).await;
+    bo.everything().await;
+    (a, b, bo)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gave_up_coming_and_comes_again_is_online() {
+    let cluster = Cluster::new(unlimited());
+    let (a, _b, mut bo) = a_pair(&cluster).await;
+    let ada = Identity::of("ada".parse().unwrap());
+    cluster.presence.hangs.store(true, Ordering::SeqCst);
+    let gave_up = tokio::time::timeout(Duration::from_secs(1), a.chat.attach(&ada)).await;
+    assert!(gave_up.is_err());
+    cluster.presence.hangs.store(false, Ordering::SeqCst);
+    let _ada = Device::attach(&a.chat, "ada").await;
+    assert_eq!(told_of(&mut bo, "ada").await, ["online"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_or_goes_is_told_of_even_if_the_answer_is_lost() {
+    let cluster = Cluster::new(unlimited());
+    let (a, _b, mut bo) = a_pair(&cluster).await;
+    cluster.presence.unanswered.store(true, Ordering::SeqCst);
+    let ada = Device::attach(&a.chat, "ada").await;
+    cluster.presence.unanswered.store(false, Ordering::SeqCst);
+    passes(Duration::from_secs(30)).await;
+    assert_eq!(told_of(&mut bo, "ada").await, ["online"]);
+    drop(ada);
+    passes(Duration::from_secs(10)).await;
+    cluster.presence.unanswered.store(true, Ordering::SeqCst);
+    passes(Duration::from_secs(10)).await;
+    cluster.presence.unanswered.store(false, Ordering::SeqCst);
+    passes(Duration::from_secs(60)).await;
+    assert_eq!(told_of(&mut bo, "ada").await, ["offline"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_while_it_is_unknown_how_they_are_shown_is_told_of_later() {
+    let cluster = Cluster::new(unlimited());
+    let (a, _b, mut bo) = a_pair(&cluster).await;
+    let ada = Device::attach(&a.chat, "ada").await;
+    assert_eq!(told_of(&mut bo, "ada").await, ["online"]);
+    drop(ada);
+    passes(Duration::from_secs(10)).await;
+    cluster.presence.blind.store(true, Ordering::SeqCst);
+    passes(Duration::from_secs(10)).await;
+    cluster.presence.blind.store(false, Ordering::SeqCst);
+    passes(Duration::from_secs(60)).await;
+    assert_eq!(told_of(&mut bo, "ada").await, ["offline"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_keeps_its_lease_while_it_tells_of_all_who_were_on_a_dead_one() {
+    let mut cluster = Cluster::new(unlimited());
+    cluster.noting_takes = Duration::from_secs(2);
+    let (a, b, c) = (cluster.node(), cluster.node(), cluster.node());
+    let mut ada = Device::attach(&a.chat, "ada").await;
+    let mut bo = Device::attach(&b.chat, "bo").await;
+    ada.opens("bo").await;
+    let mut there = Vec::new();
+    for n in 0..50 {
+        there.push(Device::attach(&c.chat, &format!("user{n}")).await);
+    }
+    told_of(&mut bo, "ada").await;
+    told_of(&mut ada, "bo").await;
+    c.chat.abandon();
+    passes(Duration::from_secs(180)).await;
+    assert_eq!(told_of(&mut bo, "ada").await, [""; 0]);
+    assert_eq!(told_of(&mut ada, "bo").await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_invisible_stays_so_when_presence_is_forgotten_and_another_node_is_first() {
+    let cluster = Cluster::new(unlimited());
+    let (a, first) = (cluster.node(), cluster.node());
+    let (b, last) = (cluster.node(), cluster.node());
+    let mut ada = Device::attach(&a.chat, "ada").await;
+    let _one = Device::attach(&first.chat, "cy").await;
+    let mut two = Device::attach(&b.chat, "cy").await;
+    let _three = Device::attach(&last.chat, "cy").await;
+    ada.opens("cy").await;
+    two.does("presence.set", json!({"status": "invisible"})).await;
+    passes(Duration::from_secs(30)).await;
+    told_of(&mut ada, "cy").await;
+    cluster.presence.forget();
+    passes(Duration::from_secs(30)).await;
+    let told = told_of(&mut ada, "cy").await;
+    assert!(told.last().is_none_or(|last| last == "offline"), "{told:?}");
+    assert_eq!(Device::attach(&a.chat, "ada").await.ready["presence"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_alone_does_not_tell_who_was_invisible() {
+    let chat = common::chat();
+    let mut ada = Device::attach(&chat, "ada").await;
+    let mut cy = Device::attach(&chat, "cy").await;
+    ada.opens("cy").await;
+    cy.does("presence.set", json!({"status": "invisible"})).await;
+    told_of(&mut ada, "cy").await;
+    chat.shutdown().await;
+    assert_eq!(told_of(&mut ada, "cy").await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_does_not_wait_for_stages_when_everybody_has_gone() {
+    let cluster = Cluster::new(unlimited());
+    let a = cluster.node();
+    let mut devices = Vec::new();
+    for n in 0..1_500 {
+        devices.push(Device::attach(&a.chat, &format!("user{n}")).await);
+    }
+    a.chat.drain(Duration::from_secs(60));
+    drop(devices);
+    let began = tokio::time::Instant::now();
+    a.chat.shutdown().await;
+    assert!(began.elapsed() <= Duration::from_secs(4), "{:?}", began.elapsed());
 }

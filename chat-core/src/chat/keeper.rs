@@ -137,10 +137,9 @@ async fn release(router: Arc<Router>) {
 async fn reconcile(router: Arc<Router>, period: Duration) {
     loop {
         let by_the_clock = async {
-            if router.compares_by_the_clock() {
+            tokio::time::sleep(jittered(period)).await;
+            while !router.compares_by_the_clock() {
                 tokio::time::sleep(jittered(period)).await;
-            } else {
-                std::future::pending().await
             }
         };
         tokio::select! {

@@ -16,7 +16,7 @@ mod users;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use chat_proto::{
@@ -163,10 +163,17 @@ impl Chat {
         if !rest.is_empty() {
             let pause = window / (2 * STAGES as u32);
             let stage = rest.len().div_ceil(STAGES - 1).max(STAGE);
+            // Whoever shuts the engine down waits for this, but not for devices that have gone.
+            let mut rest: Vec<_> = rest.iter().map(Arc::downgrade).collect();
             self.engine.tasks.spawn("drain", async move {
-                for devices in rest.chunks(stage) {
+                loop {
+                    rest.retain(|device| device.strong_count() > 0);
+                    if rest.is_empty() {
+                        return;
+                    }
                     tokio::time::sleep(pause).await;
-                    end_all(devices);
+                    let next: Vec<_> = rest.drain(..stage.min(rest.len())).collect();
+                    end_all(&next.iter().filter_map(Weak::upgrade).collect::<Vec<_>>());
                 }
             });
         }

@@ -38,6 +38,8 @@ pub(super) struct Here {
     away: bool,
     /// Whether other nodes have been left to say who is gone.
     handed_over: bool,
+    /// Users of nodes whose lease has run out, of whom nobody has been told yet.
+    pub(super) expired: Vec<UserId>,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +48,27 @@ struct Entry {
     devices: Option<u32>,
     /// How the user chose to be shown, through this node.
     chosen: Option<PresenceStatus>,
+    /// Whether the store may no longer know that.
+    unsure: bool,
+    /// Whether the store was asked to record the user and nobody has its answer: whether the user
+    /// came online by that.
+    unanswered: bool,
+    /// Whether the store was asked to let the user, who was seen, go, and nobody has its answer.
+    going: bool,
+}
+
+/// What is to be told of a user who was recorded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// The user came online.
+    CameOnline {
+        chosen: Option<PresenceStatus>,
+    },
+    /// The store may have forgotten how the user, who is online by another node, is to be shown.
+    ShownAs(PresenceStatus),
+    /// The user may have come online.
+    Unknown,
+    Nothing,
 }
 
 impl Here {
@@ -61,6 +84,7 @@ impl Here {
             unsettled: None,
             away: false,
             handed_over: false,
+            expired: Vec::new(),
         }
     }
 
@@ -85,25 +109,63 @@ impl Here {
         if entry.devices == Some(devices) && !self.unrecorded.contains(user) {
             return false;
         }
-        entry.devices = Some(devices);
+        // Certain when the store has answered, should anybody still wait for it.
+        entry.devices = None;
         true
     }
 
-    /// Notes what came of it. Returns how the user chose to be shown, where the store has forgotten.
+    /// Notes that the store is asked. Returns whether an earlier answer is missing.
+    pub(super) fn note_asked(&mut self, user: &UserId) -> bool {
+        let entry = self.entered.entry(user.clone()).or_default();
+        std::mem::replace(&mut entry.unanswered, true)
+    }
+
+    /// Notes what came of it, for a user with so many devices. Returns what is to be told; `missed`
+    /// says that the answer to an earlier try is missing.
     pub(super) fn note_entered(
         &mut self,
         user: &UserId,
+        devices: u32,
         entered: &Entered,
+        missed: bool,
         now: Instant,
-    ) -> Option<PresenceStatus> {
+    ) -> News {
         self.unrecorded.remove(user);
         self.away = false;
         if self.renewed.is_some() && entered.lease == Lease::Begun {
             self.note_lost(Some(user), now);
         }
         self.renewed.get_or_insert(now);
-        let chosen = self.entered.get(user).and_then(|entry| entry.chosen);
-        if entered.came_online { chosen } else { None }
+        let Some(entry) = self.entered.get_mut(user) else { return News::Nothing };
+        entry.devices = Some(devices);
+        (entry.unanswered, entry.going) = (false, false);
+        let unsure = std::mem::take(&mut entry.unsure);
+        match (entered.came_online, entry.chosen) {
+            (true, chosen) => News::CameOnline { chosen },
+            (false, Some(chosen)) if unsure => News::ShownAs(chosen),
+            (false, _) if missed => News::Unknown,
+            (false, _) => News::Nothing,
+        }
+    }
+
+    /// Notes that the store could not be told how a user chose to be shown.
+    pub(super) fn note_unset(&mut self, user: &UserId, away: bool, now: Instant) {
+        if let Some(entry) = self.entered.get_mut(user) {
+            entry.unsure = true;
+        }
+        self.note_unrecorded(user, away, now);
+    }
+
+    /// Notes that the answer is missing to whether a user, who was seen or not, is gone.
+    pub(super) fn note_going(&mut self, user: &UserId, seen: bool) {
+        if let Some(entry) = self.entered.get_mut(user) {
+            entry.going |= seen;
+        }
+    }
+
+    /// Whether such an answer is missing.
+    pub(super) fn is_going(&self, user: &UserId) -> bool {
+        self.entered.get(user).is_some_and(|entry| entry.going)
     }
 
     /// Notes that a user could not be recorded, and whether that is because nobody answers.
@@ -134,6 +196,7 @@ impl Here {
     pub(super) fn choose(&mut self, user: &UserId, status: PresenceStatus) {
         if let Some(entry) = self.entered.get_mut(user) {
             entry.chosen = Some(status);
+            entry.unsure = false;
         }
     }
 
@@ -209,8 +272,12 @@ impl Here {
 
     /// Notes that nothing of what is recorded is certain any more, except of one user.
     fn note_lost(&mut self, except: Option<&UserId>, now: Instant) {
-        let users = self.entered.keys().filter(|user| Some(*user) != except);
-        self.unrecorded.extend(users.cloned());
+        for (user, entry) in &mut self.entered {
+            entry.unsure = true;
+            if Some(user) != except {
+                self.unrecorded.insert(user.clone());
+            }
+        }
         self.retry = now;
     }
 }

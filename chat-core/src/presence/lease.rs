@@ -11,7 +11,8 @@ use crate::sharded::lock;
 use crate::within::within;
 
 impl Presence {
-    /// Renews this node's lease, and finds users of nodes whose lease has run out.
+    /// Renews this node's lease, and finds users of nodes whose lease has run out. They are told of
+    /// apart from this: that may take long, and the lease must not run out meanwhile.
     pub(crate) async fn renew(&self) -> Result<(), ChatError> {
         let timeout = self.config.call_timeout();
         let lease = self.config.presence_lease();
@@ -35,13 +36,8 @@ impl Presence {
         if !settled {
             return Ok(());
         }
-        for user in within(timeout, self.store.expire()).await? {
-            let _turn = self.turn(&user).await;
-            // The user may have come back, here or elsewhere, since the store answered.
-            if !self.is_online(&user).await {
-                self.tell_offline(&user, &[]).await;
-            }
-        }
+        let expired = within(timeout, self.store.expire()).await?;
+        lock(&self.here).expired.extend(expired);
         Ok(())
     }
 
@@ -69,8 +65,11 @@ impl Presence {
     async fn leave_all(&self) {
         let users = lock(&self.here).take_all();
         let leaving = futures::stream::iter(users).for_each_concurrent(AT_ONCE, async |user| {
+            let seen = self.is_shown_online(&user).await;
             let leaving = self.store.leave(self.node, &user);
-            if let Ok(true) = within(self.config.call_timeout(), leaving).await {
+            if let Ok(true) = within(self.config.call_timeout(), leaving).await
+                && seen
+            {
                 let told = self.router.hub.subscriptions(&user);
                 let told: Vec<_> = told.into_iter().map(|(id, _)| id).collect();
                 self.tell_offline(&user, &told).await;

@@ -18,7 +18,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 pub(crate) use audience::{Audience, MAKE_UP};
-use here::Here;
+use here::{Here, News};
 #[cfg(feature = "testing")]
 pub use store::MockPresenceStore;
 pub use store::{Entered, Lease, PresenceStore};
@@ -93,9 +93,10 @@ impl Presence {
     /// Records how many devices a user has here, if that is not what is recorded.
     async fn record(&self, user: &UserId) -> Recorded {
         let _turn = self.turn(user).await;
-        let devices = self.router.hub.device_count(user);
-        {
+        let (devices, missed) = {
             let mut here = lock(&self.here);
+            // Counted under the lock: of who leaves after that, it is noted after this.
+            let devices = self.router.hub.device_count(user);
             if !here.begin_recording(user, devices) {
                 return Recorded::default();
             }
@@ -103,14 +104,18 @@ impl Presence {
                 here.note_unrecorded(user, true, Instant::now());
                 return Recorded::default();
             }
-        }
+            (devices, here.note_asked(user))
+        };
         let entering = self.store.enter(self.node, user, devices, self.config.presence_lease());
         match within(self.config.call_timeout(), entering).await {
             Ok(entered) => {
-                let shown = lock(&self.here).note_entered(user, &entered, Instant::now());
-                let audience = match entered.came_online {
-                    true => self.tell_online(user, shown).await,
-                    false => None,
+                let now = Instant::now();
+                let news = lock(&self.here).note_entered(user, devices, &entered, missed, now);
+                let audience = match news {
+                    News::CameOnline { chosen } => self.tell_online(user, chosen).await,
+                    News::ShownAs(chosen) => self.show_as(user, chosen).await,
+                    News::Unknown => self.tell_shown(user).await,
+                    News::Nothing => None,
                 };
                 Recorded { audience, devices: Some(entered.devices) }
             }
@@ -126,20 +131,58 @@ impl Presence {
     /// Tells those who may see a user of the arrival. Who had chosen how to be shown, and whom the
     /// presence store has forgotten since, is shown so again.
     async fn tell_online(&self, user: &UserId, chosen: Option<PresenceStatus>) -> Option<Audience> {
-        if let Some(status) = chosen {
-            let setting = self.store.set_status(user, status);
-            if let Err(error) = within(self.config.call_timeout(), setting).await {
-                // Shown to nobody rather than to those who are not to see it.
-                tracing::warn!(%user, error = %causes(&error), "cannot set how a user is shown");
-                lock(&self.here).note_unrecorded(user, error.is_store_away(), Instant::now());
-                return None;
-            }
+        if let Some(status) = chosen
+            && !self.set_again(user, status).await
+        {
+            return None;
         }
         let status = chosen.map_or(PresenceStatus::Online, PresenceStatus::as_shown);
         match status {
             PresenceStatus::Offline => None,
             status => self.tell(user, status, None, &[]).await,
         }
+    }
+
+    /// Has a user shown as chosen whom another node has told of otherwise, since the presence store has
+    /// forgotten. Where it knows of a choice, that may be a later one.
+    async fn show_as(&self, user: &UserId, chosen: PresenceStatus) -> Option<Audience> {
+        let asking = self.store.statuses(std::slice::from_ref(user));
+        match within(self.config.call_timeout(), asking).await {
+            Ok(statuses) => match statuses.first() {
+                Some((_, PresenceStatus::Online)) if chosen != PresenceStatus::Online => {}
+                _ => return None,
+            },
+            Err(error) => {
+                lock(&self.here).note_unset(user, error.is_store_away(), Instant::now());
+                return None;
+            }
+        }
+        if !self.set_again(user, chosen).await {
+            return None;
+        }
+        self.tell(user, chosen.as_shown(), None, &[]).await
+    }
+
+    /// Tells those who may see a user how the user is shown, if that is as somebody who is here.
+    async fn tell_shown(&self, user: &UserId) -> Option<Audience> {
+        let asking = self.store.statuses(std::slice::from_ref(user));
+        let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
+        match view::shown(statuses).pop() {
+            Some(entry) => self.tell(user, entry.status, None, &[]).await,
+            None => None,
+        }
+    }
+
+    /// Sets how a user is shown who chose that before. If it cannot be set, it is tried again.
+    async fn set_again(&self, user: &UserId, status: PresenceStatus) -> bool {
+        let setting = self.store.set_status(user, status);
+        if let Err(error) = within(self.config.call_timeout(), setting).await {
+            // Shown to nobody rather than to those who are not to see it.
+            tracing::warn!(%user, error = %causes(&error), "cannot set how a user is shown");
+            lock(&self.here).note_unset(user, error.is_store_away(), Instant::now());
+            return false;
+        }
+        true
     }
 
     /// Notes that one of a user's devices here is gone, of which others are left.
@@ -158,11 +201,15 @@ impl Presence {
     /// Carries out what has become due: departures whose grace time is over, and counts that have
     /// changed or could not be recorded.
     pub(crate) async fn tick(&self, now: Instant) {
-        let (due, uncounted) = lock(&self.here).due(now);
+        let ((due, uncounted), expired) = {
+            let mut here = lock(&self.here);
+            (here.due(now), std::mem::take(&mut here.expired))
+        };
         // Together, so that nobody waits for as many timeouts as there are others.
         let leaving = due.into_iter().map(|(user, told)| self.leave(user, told, now).boxed());
         let counting = uncounted.into_iter().map(|user| self.record_again(user).boxed());
-        let all: Vec<_> = leaving.chain(counting).collect();
+        let telling = expired.into_iter().map(|user| self.tell_expired(user).boxed());
+        let all: Vec<_> = leaving.chain(counting).chain(telling).collect();
         futures::stream::iter(all).for_each_concurrent(AT_ONCE, |transition| transition).await;
     }
 
@@ -172,12 +219,26 @@ impl Presence {
         if self.router.hub.is_attached(user) || !lock(&self.here).is_entered(user) {
             return;
         }
-        // Who was shown as offline has not been seen to be here, so there is nothing to tell.
-        let seen = self.is_shown_online(user).await;
-        match within(self.config.call_timeout(), self.store.leave(self.node, user)).await {
-            Ok(went_offline) => {
+        // Who was shown as offline has not been seen to be here, so there is nothing to tell. Unless
+        // that is known, the user stays: nobody else would tell of it.
+        let asking = self.store.statuses(std::slice::from_ref(user));
+        let left = match within(self.config.call_timeout(), asking).await {
+            Ok(statuses) => {
+                let (absent, seen) = (statuses.is_empty(), !view::shown(statuses).is_empty());
+                let leaving = self.store.leave(self.node, user);
+                let left = within(self.config.call_timeout(), leaving).await;
+                if left.is_err() {
+                    lock(&self.here).note_going(user, seen);
+                }
+                left.map(|went_offline| (went_offline && seen, absent))
+            }
+            Err(error) => Err(error),
+        };
+        match left {
+            Ok((went_offline, absent)) => {
+                let went_before = absent && lock(&self.here).is_going(user);
                 lock(&self.here).note_left(user);
-                if went_offline && seen {
+                if went_offline || went_before {
                     self.tell_offline(user, &told).await;
                 }
             }
@@ -185,6 +246,15 @@ impl Presence {
                 tracing::warn!(%user, error = %causes(&error), "cannot record who is offline");
                 lock(&self.here).grace.begin(user.clone(), told, now);
             }
+        }
+    }
+
+    /// Tells of a user of a node whose lease has run out.
+    async fn tell_expired(&self, user: UserId) {
+        let _turn = self.turn(&user).await;
+        // The user may have come back, here or elsewhere, since the store answered.
+        if !self.is_online(&user).await {
+            self.tell_offline(&user, &[]).await;
         }
     }
 

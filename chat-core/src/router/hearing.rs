@@ -16,14 +16,19 @@ impl Router {
         self.hear(Subject::User(user.clone())).await;
     }
 
-    /// Begins to hear what other nodes tell of a subject. If the broker does not do its part, it is
-    /// asked again at the next comparison with the store.
+    /// Begins to hear what other nodes tell of a subject. If the broker does not do its part, or
+    /// nobody waits for its answer, it is asked again at the next comparison with the store.
     pub(crate) async fn hear(&self, subject: Subject) {
-        if self.broker.is_none() || self.interest.resume(&subject) {
+        if self.broker.is_none() {
             return;
         }
-        if !self.outbound.subscribe(subject.clone()).await {
-            self.interest.note_unheard(subject);
+        let Some(request) = self.interest.begin(&subject) else { return };
+        if self.outbound.subscribe(subject.clone()).await {
+            self.interest.note_heard(subject.clone(), request);
+        }
+        // Whoever asked may have gone meanwhile.
+        if !self.is_wanted(&subject) {
+            self.let_go(subject);
         }
     }
 

@@ -21,38 +21,64 @@ pub(super) struct Interest {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Subjects for which the broker has yet to be asked again.
-    unheard: HashSet<Subject>,
+    /// Subjects that the broker has said it took.
+    heard: HashSet<Subject>,
+    /// Subjects of which it has not, each with the last request for it: one that is under way, that
+    /// failed, or for whose answer nobody waits any more.
+    asked: HashMap<Subject, Request>,
     /// Subjects that nobody wants, and until when they are heard all the same.
     leaving: HashMap<Subject, Instant>,
+    /// The last request.
+    last: Request,
 }
 
+/// One request to hear a subject.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Request(u64);
+
 impl Interest {
-    /// Notes that a subject is wanted. True if it is heard already, because it was about to be let go
-    /// of.
-    pub(super) fn resume(&self, subject: &Subject) -> bool {
-        lock(&self.state).leaving.remove(subject).is_some()
+    /// Notes that a subject is wanted. Returns the request to make of the broker; none if the subject
+    /// is heard already, perhaps because it was only about to be let go of.
+    pub(super) fn begin(&self, subject: &Subject) -> Option<Request> {
+        let mut state = lock(&self.state);
+        state.leaving.remove(subject);
+        if state.heard.contains(subject) {
+            return None;
+        }
+        state.last.0 += 1;
+        let request = state.last;
+        state.asked.insert(subject.clone(), request);
+        Some(request)
     }
 
-    /// Notes that the broker did not take a subscription.
-    pub(super) fn note_unheard(&self, subject: Subject) {
-        lock(&self.state).unheard.insert(subject);
+    /// Notes that the broker did as requested. That says nothing once the subject was ended, or asked
+    /// for again, since.
+    pub(super) fn note_heard(&self, subject: Subject, request: Request) {
+        let mut state = lock(&self.state);
+        if state.asked.get(&subject) == Some(&request) {
+            state.asked.remove(&subject);
+            state.heard.insert(subject);
+        }
     }
 
-    /// Takes the subjects that the broker is to be asked for again.
-    pub(super) fn take_unheard(&self) -> HashSet<Subject> {
-        std::mem::take(&mut lock(&self.state).unheard)
+    /// The subjects of which the broker has not said that it took them.
+    pub(super) fn unheard(&self) -> Vec<Subject> {
+        lock(&self.state).asked.keys().cloned().collect()
+    }
+
+    /// Whether there are such.
+    pub(super) fn has_unheard(&self) -> bool {
+        !lock(&self.state).asked.is_empty()
     }
 
     /// Notes that nobody here wants a subject any more.
     pub(super) fn let_go(&self, subject: Subject, now: Instant) {
         let mut state = lock(&self.state);
-        if state.unheard.remove(&subject) {
-            // Perhaps heard, perhaps not: it is ended without delay, and not taken for heard.
-            state.leaving.remove(&subject);
-            state.leaving.insert(subject, now);
-        } else {
+        if state.heard.contains(&subject) {
             state.leaving.insert(subject, now + LINGER);
+        } else if state.asked.contains_key(&subject) {
+            // Perhaps heard, perhaps not: nothing is gained by waiting.
+            state.leaving.insert(subject, now);
         }
     }
 
@@ -67,7 +93,53 @@ impl Interest {
     pub(super) fn end(&self, subject: Subject, end: impl FnOnce(Subject)) {
         let mut state = lock(&self.state);
         if state.leaving.remove(&subject).is_some() {
+            state.heard.remove(&subject);
+            state.asked.remove(&subject);
             end(subject);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_proto::UserId;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_broker_took_is_heard() {
+        let (interest, now) = (Interest::default(), Instant::now());
+        let subject = Subject::User(UserId::generate());
+        // Nobody waited for the answer to the first, and the second failed.
+        for _ in 0..2 {
+            interest.begin(&subject).unwrap();
+            interest.let_go(subject.clone(), now);
+            assert_eq!(interest.unheard(), [subject.clone()]);
+        }
+        let request = interest.begin(&subject).unwrap();
+        interest.note_heard(subject.clone(), request);
+        assert!(!interest.has_unheard());
+        assert_eq!(interest.begin(&subject), None);
+        interest.let_go(subject.clone(), now);
+        assert_eq!(interest.due(now), []);
+        assert_eq!(interest.begin(&subject), None);
+    }
+
+    #[test]
+    fn an_answer_from_before_the_end_says_nothing() {
+        let (interest, now) = (Interest::default(), Instant::now());
+        let subject = Subject::User(UserId::generate());
+        let late = interest.begin(&subject).unwrap();
+        interest.let_go(subject.clone(), now);
+        assert_eq!(interest.due(now), [subject.clone()]);
+        let mut ended = 0;
+        interest.end(subject.clone(), |_| ended += 1);
+        interest.note_heard(subject.clone(), late);
+        let again = interest.begin(&subject).unwrap();
+        interest.note_heard(subject.clone(), late);
+        assert!(interest.has_unheard());
+        interest.note_heard(subject.clone(), again);
+        interest.end(subject.clone(), |_| ended += 1);
+        assert_eq!((ended, interest.begin(&subject)), (1, None));
     }
 }

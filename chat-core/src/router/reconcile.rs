@@ -12,10 +12,12 @@ use crate::store::Membership;
 use crate::within::within;
 
 impl Router {
-    /// Whether a comparison with the store is needed from time to time, and not only when the broker
-    /// says that it was away. Without a broker other nodes are heard of in no other way.
+    /// Whether it is time to compare with the store when the broker has not said that it was away.
+    /// Without a broker other nodes are heard of in no other way, and the best broker does not tell of
+    /// what it did not take the subscription to.
     pub(crate) fn compares_by_the_clock(&self) -> bool {
         self.broker.as_ref().is_none_or(|broker| !broker.is_lossless())
+            || self.interest.has_unheard()
     }
 
     /// Compares what this node has delivered with the store, and sets right what it missed: last
@@ -26,9 +28,10 @@ impl Router {
     /// When the store does not answer; what was found until then is set right.
     pub(crate) async fn reconcile(self: &Arc<Self>) -> Result<(), ChatError> {
         // One that nobody here asks for any more is not worth hearing.
-        let unheard = self.interest.take_unheard();
-        let unheard = unheard.into_iter().filter(|subject| self.is_wanted(subject));
-        let hearing = unheard.map(|subject| self.hear(subject).boxed());
+        let (wanted, unwanted): (Vec<_>, Vec<_>) =
+            self.interest.unheard().into_iter().partition(|subject| self.is_wanted(subject));
+        unwanted.into_iter().for_each(|subject| self.let_go(subject));
+        let hearing = wanted.into_iter().map(|subject| self.hear(subject).boxed());
         futures::stream::iter(hearing.collect::<Vec<_>>())
             .for_each_concurrent(CONCURRENT_SUBSCRIPTIONS, |hearing| hearing)
             .await;
