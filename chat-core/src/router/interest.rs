@@ -114,7 +114,7 @@ mod tests {
         for _ in 0..2 {
             interest.begin(&subject).unwrap();
             interest.let_go(subject.clone(), now);
-            assert_eq!(interest.unheard(), [subject.clone()]);
+            assert_eq!(interest.unheard(), std::slice::from_ref(&subject));
         }
         let request = interest.begin(&subject).unwrap();
         interest.note_heard(subject.clone(), request);
@@ -131,7 +131,7 @@ mod tests {
         let subject = Subject::User(UserId::generate());
         let late = interest.begin(&subject).unwrap();
         interest.let_go(subject.clone(), now);
-        assert_eq!(interest.due(now), [subject.clone()]);
+        assert_eq!(interest.due(now), std::slice::from_ref(&subject));
         let mut ended = 0;
         interest.end(subject.clone(), |_| ended += 1);
         interest.note_heard(subject.clone(), late);
