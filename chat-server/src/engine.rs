@@ -18,8 +18,10 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::{DataError, DataFolder, Database, DatabaseError, database};
 
-/// How long the engine may take to close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the engine may take to stop: to finish what was submitted and to take leave of the others.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the database and the broker may then take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The chat engine together with what it stands on: the data folder, the store, accounts and
 /// tokens. Everything but the network.
@@ -134,9 +136,9 @@ impl Engine {
         })
     }
 
-    /// Stops the engine's tasks once what was submitted is stored, and closes the store. Gives up
-    /// after ten seconds, so that a disk that hangs does not keep the process: what was
-    /// acknowledged is stored by then.
+    /// Stops the engine's tasks once what was submitted is stored, and closes the store. Gives up the
+    /// one after ten seconds and the other after five, so that neither a broker nor a disk that hangs
+    /// keeps the process: what was acknowledged is stored by then.
     pub async fn close(self) {
         if self.cluster.is_some() {
             Cluster::log(&self.chat.cluster_stats());
@@ -146,25 +148,23 @@ impl Engine {
                 tracing::info!(kind, hits = count.hits, misses = count.misses, "cache");
             }
         }
-        let closing = async {
-            // Its last words go over the broker, and say that its users are leaving.
-            self.chat.shutdown().await;
-            let broker = async {
-                if let Some(cluster) = &self.cluster {
-                    cluster.close().await;
-                }
-            };
-            tokio::join!(broker, self.database.close());
+        // Its last words go over the broker, and say that its users are leaving.
+        in_time("engine", STOP_TIMEOUT, self.chat.shutdown()).await;
+        let broker = async {
+            if let Some(cluster) = &self.cluster {
+                in_time("broker", CLOSE_TIMEOUT, cluster.close()).await;
+            }
         };
-        close_in_time(closing).await;
+        tokio::join!(broker, in_time("database", CLOSE_TIMEOUT, self.database.close()));
     }
 }
 
-async fn close_in_time(closing: impl Future<Output = ()>) {
-    if timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+async fn in_time(part: &str, limit: Duration, closing: impl Future<Output = ()>) {
+    if timeout(limit, closing).await.is_err() {
         tracing::error!(
-            waited = ?CLOSE_TIMEOUT,
-            "the database, or the broker, did not close in time and is left as after a crash"
+            part,
+            waited = ?limit,
+            "did not close in time and is left as after a crash"
         );
     }
 }
@@ -248,7 +248,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_does_not_close_is_given_up() {
         let began = Instant::now();
-        close_in_time(std::future::pending()).await;
-        assert_eq!(began.elapsed().as_secs(), 10);
+        in_time("database", CLOSE_TIMEOUT, std::future::pending()).await;
+        assert_eq!(began.elapsed(), CLOSE_TIMEOUT);
     }
 }
