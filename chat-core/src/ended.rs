@@ -10,7 +10,8 @@ use crate::sharded::lock;
 
 /// How long an attach may take after its credential was checked.
 const MEMORY: Duration = Duration::from_secs(60);
-/// Logins remembered, from which on those that ended longest ago are forgotten.
+/// Logins remembered at once, and logins yet to be looked at. What is beyond that is found by the
+/// look at the logins of all devices, which comes at intervals.
 const MAX_LOGINS: usize = 10_000;
 
 /// Logins that ended a short while ago, and logins of which nobody has looked yet whether they have.

@@ -31,18 +31,20 @@ pub(super) async fn watch(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let now = ticks.tick().await;
-        let mut looked_at = now
-            .checked_sub(SOON)
-            .map(|until| router.ended_logins.take_fresh(until))
-            .unwrap_or_default();
-        if now >= all_at {
+        let fresh = now.checked_sub(SOON).map(|until| router.ended_logins.take_fresh(until));
+        let fresh = fresh.unwrap_or_default();
+        let all = (now >= all_at).then(|| {
             all_at = now + period;
-            looked_at = router.hub.logins();
-        }
-        if let Err(error) = check(&router, &*logins, timeout, &looked_at).await
-            && !error.is_refusal()
-        {
-            tracing::warn!(error = %causes(&error), "cannot look for logins that have ended");
+            router.hub.logins()
+        });
+        let looked_at = all.as_ref().unwrap_or(&fresh);
+        if let Err(error) = check(&router, &*logins, timeout, looked_at).await {
+            if !error.is_refusal() {
+                tracing::warn!(error = %causes(&error), "cannot look for logins that have ended");
+            }
+            for (user, login) in &fresh {
+                router.ended_logins.note_fresh(user, *login);
+            }
         }
     }
 }
