@@ -105,7 +105,7 @@ async fn nothing_stays_of_who_has_gone() {
     member.renew(dead, SHORT).await.expect("renewed");
     let mut gone = HashSet::new();
     while gone.len() < users.len() {
-        gone.extend(member.expire().await.expect("expired"));
+        gone.extend(member.expire().await.expect("expired").into_iter().map(|(user, _)| user));
     }
     let left = redis.execute(&["KEYS", "*{leases}*"]).expect("keys");
     let all = redis.execute(&["KEYS", "*"]).expect("keys");
@@ -167,7 +167,7 @@ async fn several_nodes_that_find_one_dead_share_its_users() {
         }
     }
     assert_eq!(told.len(), users.len());
-    assert_eq!(told.into_iter().collect::<HashSet<_>>(), users);
+    assert_eq!(told.into_iter().map(|(user, _)| user).collect::<HashSet<_>>(), users);
 }
 
 /// A node that was paused for longer than its lease may renew it before anybody has noticed.

@@ -21,6 +21,7 @@ use chat_core::store::{
     AccountStore, EnsureUser, LoginSession, LoginSessionStore, NewAccount, NewUser, StoreError,
     UserStore,
 };
+use chat_core::testing::{FaultyStore, StoreFault};
 use chat_core::{
     Chat, ChatConfig, Check, MemoryLimits, MemoryPresence, MemoryStore, NotReady, Outgoing,
     PresenceScope,
@@ -203,7 +204,7 @@ impl PresenceStore for Forgetful {
     async fn renew(&self, node: NodeId, lease: Duration) -> Result<Lease, StoreError> {
         self.kept()?.renew(node, lease).await
     }
-    async fn expire(&self) -> Result<Vec<UserId>, StoreError> {
+    async fn expire(&self) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
         self.kept()?.expire().await
     }
     async fn set_status(&self, user: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
@@ -607,6 +608,26 @@ async fn a_login_that_ends_elsewhere_ends_its_sessions_even_if_nobody_is_told() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_login_is_looked_at_when_the_store_answers_again() {
+    let memory = Arc::new(MemoryStore::new());
+    let faulty = FaultyStore::new(memory.clone());
+    let hour = Duration::from_secs(3_600);
+    let chat = Chat::builder(memory.clone())
+        .logins(Arc::new(faulty.accounts(memory.clone(), memory.clone())))
+        .config(ChatConfig { reconcile_interval_ms: hour.as_millis() as u64, ..unlimited() })
+        .build();
+    let ada = logged_in(&memory, "ada").await;
+    faulty.set(StoreFault::Away);
+    let mut device = Device::attach_as(&chat, &ada).await;
+    memory.end_login_session(&ada.claims.id, ada.login.unwrap()).await.unwrap();
+    passes(Duration::from_secs(5)).await;
+    faulty.set(StoreFault::None);
+    let back = tokio::time::Instant::now();
+    assert_eq!(close_code(&mut device).await, CloseCode::SessionRevoked);
+    assert!(back.elapsed() <= Duration::from_secs(2), "{:?}", back.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_moves_from_a_node_that_ends_to_another_never_was_away() {
     let cluster = Cluster::new(unlimited());
     let (a, b) = (cluster.node(), cluster.node());
@@ -683,6 +704,29 @@ async fn nobody_is_declared_gone_because_the_presence_store_was_away() {
     b.chat.abandon();
     passes(Duration::from_secs(60)).await;
     assert_eq!(told_of(&mut ada, "bo").await, ["offline"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_learns_that_an_invisible_user_died_with_a_node() {
+    let cluster = Cluster::new(unlimited());
+    let (a, b) = (cluster.node(), cluster.node());
+    let mut ada = Device::attach(&a.chat, "ada").await;
+    let mut bo = Device::attach(&b.chat, "bo").await;
+    let _cy = Device::attach(&b.chat, "cy").await;
+    ada.opens("bo").await;
+    ada.opens("cy").await;
+    bo.does("presence.set", json!({"status": "invisible"})).await;
+    passes(Duration::from_secs(30)).await;
+    ada.everything().await;
+    b.chat.abandon();
+    passes(Duration::from_secs(60)).await;
+    let told = ada.everything().await;
+    let told: Vec<_> = told
+        .iter()
+        .filter(|frame| frame["type"] == "presence.changed")
+        .map(|frame| frame["payload"]["userId"].as_str().unwrap())
+        .collect();
+    assert_eq!(told, ["cy"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -199,7 +199,7 @@ impl PresenceStore for FlakyPresence {
         }
         self.inner.renew(n, l).await
     }
-    async fn expire(&self) -> Result<Vec<UserId>, StoreError> {
+    async fn expire(&self) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::presence::PresenceStore;
-use chat_core::proto::{NodeId, UserId};
+use chat_core::proto::{NodeId, PresenceStatus, UserId};
 use chat_core::{MemoryPresence, MemoryStore};
 
 async fn empty_store() -> Arc<MemoryStore> {
@@ -35,7 +35,7 @@ async fn a_lease_runs_out_when_its_time_has_come() {
     }
     tokio::time::advance(lease).await;
     assert!(other_node.online(1).await.unwrap().is_empty(), "offline even before it is told");
-    assert_eq!(other_node.expire().await.unwrap(), [ada]);
+    assert_eq!(other_node.expire().await.unwrap(), [(ada, PresenceStatus::Online)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chat_core::proto::{NodeId, UserId};
+use chat_core::proto::{NodeId, PresenceStatus, UserId};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
@@ -28,7 +28,7 @@ pub(super) struct Expiry {
     sightings: Mutex<Sightings>,
     /// Who was found to be gone and has not been told of yet: more than nobody when a call was given
     /// up. The lock is held for one user.
-    gone: Mutex<Vec<UserId>>,
+    gone: Mutex<Vec<(UserId, PresenceStatus)>>,
 }
 
 impl Expiry {
@@ -42,7 +42,7 @@ impl Expiry {
         &self,
         presence: &Presence,
         within: Duration,
-    ) -> Result<Vec<UserId>, NatsError> {
+    ) -> Result<Vec<(UserId, PresenceStatus)>, NatsError> {
         let outcome = self.find(presence, Instant::now() + within).await;
         let gone = std::mem::take(&mut *lock(&self.gone));
         // Whoever was found must be told of, whatever came after.
@@ -144,14 +144,14 @@ impl Expiry {
             if Instant::now() >= until {
                 return Ok((None, false));
             }
-            evict(presence, node, term, &key, &entry).await.map(|user| (user, true))
+            evict(presence, node, term, &key, &entry).await.map(|gone| (gone, true))
         });
         let mut evictions = evictions.buffer_unordered(AT_ONCE);
         let mut outcome = Ok(());
         while let Some(evicted) = evictions.next().await {
             match evicted {
-                Ok((user, done)) => {
-                    lock(&self.gone).extend(user);
+                Ok((gone, done)) => {
+                    lock(&self.gone).extend(gone);
                     all &= done;
                 }
                 Err(error) => outcome = Err(error),
@@ -161,24 +161,24 @@ impl Expiry {
     }
 }
 
-/// Ends one place. Returns its user, if this made the user go offline.
+/// Ends one place. Returns its user and how the user was shown, if this made the user go offline.
 async fn evict(
     presence: &Presence,
     node: NodeId,
     term: Term,
     key: &str,
     place: &Entry,
-) -> Result<Option<UserId>, NatsError> {
+) -> Result<Option<(UserId, PresenceStatus)>, NatsError> {
     let user = key.rsplit('.').next().and_then(user_of);
-    let gone = match &user {
-        Some(user) => presence.evict(user, node, term).await?,
-        None => false,
+    let gone = match user {
+        Some(user) => presence.evict(&user, node, term).await?.map(|shown| (user, shown)),
+        None => None,
     };
     if let Err(error) = presence.places().remove(place.revision).await {
         // It is found again, and then belongs to nobody.
         tracing::debug!(%error, "the place of a user who is gone could not be removed");
     }
-    Ok(user.filter(|_| gone))
+    Ok(gone)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

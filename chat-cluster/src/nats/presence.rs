@@ -97,7 +97,10 @@ impl Presence {
         self.leases.renew(node, lease).await
     }
 
-    pub(super) async fn expire(&self, within: Duration) -> Result<Vec<UserId>, NatsError> {
+    pub(super) async fn expire(
+        &self,
+        within: Duration,
+    ) -> Result<Vec<(UserId, PresenceStatus)>, NatsError> {
         self.expiry.run(self, within).await
     }
 
@@ -159,29 +162,30 @@ impl Presence {
         Ok(online.map(|(user, record)| (user, record.shown())).collect())
     }
 
-    /// Takes a user from a place whose lease has ended. Returns whether the user is thereby on no
-    /// node, which one caller is told.
+    /// Takes a user from a place whose lease has ended. Returns how the user was shown, if the user
+    /// is thereby on no node, which one caller is told.
     pub(super) async fn evict(
         &self,
         user: &UserId,
         node: NodeId,
         term: Term,
-    ) -> Result<bool, NatsError> {
+    ) -> Result<Option<PresenceStatus>, NatsError> {
         let mut attempts = Attempts::default();
         loop {
             let reading = attempts.next().await?;
             let (record, revision) = self.record(user, reading).await?;
             if !record.places.iter().any(|place| place.node == node && place.term == term) {
                 if reading == Reading::Certain {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 continue;
             }
+            let shown = record.shown();
             let others = record.places.iter().filter(|place| place.node != node);
             let alive = self.leases.alive(others).await?;
             let rest = record.retain(is_alive(&alive));
             if self.write(user, &rest, revision).await? {
-                return Ok(rest.places.is_empty());
+                return Ok(rest.places.is_empty().then_some(shown));
             }
         }
     }

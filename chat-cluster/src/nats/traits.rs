@@ -67,7 +67,7 @@ impl PresenceStore for NatsCluster {
         Ok(self.call(self.node.presence.renew(node, lease)).await?)
     }
 
-    async fn expire(&self) -> Result<Vec<UserId>, StoreError> {
+    async fn expire(&self) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
         // Who was found by a call that is given up is told of by nobody.
         let within = self.node.config.timeout / 2;
         Ok(self.call(self.node.presence.expire(within)).await?)

@@ -46,7 +46,7 @@ impl PresenceStore for Alternating {
         self.next().renew(node, lease).await
     }
 
-    async fn expire(&self) -> Result<Vec<UserId>, StoreError> {
+    async fn expire(&self) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
         self.next().expire().await
     }
 

@@ -71,7 +71,8 @@ async fn of_nodes_that_find_the_dead_at_once_one_is_told_of_each_user() {
     within(async {
         while told.len() < users.len() {
             let (of_a, of_b) = join(a.expire(), b.expire()).await;
-            told.extend([of_a.unwrap(), of_b.unwrap()].concat());
+            let of_both = [of_a.unwrap(), of_b.unwrap()].concat();
+            told.extend(of_both.into_iter().map(|(user, _)| user));
         }
     })
     .await;

@@ -82,17 +82,19 @@ impl PresenceStore for MemoryPresence {
         Ok(self.lock().renew(node, Instant::now(), lease))
     }
 
-    async fn expire(&self) -> Result<Vec<UserId>, StoreError> {
+    async fn expire(&self) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
         let now = Instant::now();
         let mut state = self.lock();
         let ended = state.nodes.extract_if(|_, node| node.lease_ends <= now);
         let mut gone: HashSet<UserId> =
             ended.flat_map(|(_, node)| node.users.into_keys()).collect();
         gone.retain(|user| !state.is_online(user, now));
-        for user in &gone {
-            state.forget(user);
-        }
-        Ok(gone.into_iter().collect())
+        let shown = gone.into_iter().map(|user| {
+            let status = state.status(&user);
+            state.forget(&user);
+            (user, status)
+        });
+        Ok(shown.collect())
     }
 
     async fn set_status(&self, user: &UserId, status: PresenceStatus) -> Result<(), StoreError> {

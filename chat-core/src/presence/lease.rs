@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::Instant;
 
-use super::{AT_ONCE, Presence};
+use super::{AT_ONCE, Presence, view};
 use crate::error::ChatError;
 use crate::sharded::lock;
 use crate::within::within;
@@ -37,7 +37,9 @@ impl Presence {
             return Ok(());
         }
         let expired = within(timeout, self.store.expire()).await?;
-        lock(&self.here).expired.extend(expired);
+        // Who was shown as offline has not been seen to be there, so there is nothing to tell.
+        let seen = view::shown(expired).into_iter().map(|entry| entry.user_id);
+        lock(&self.here).expired.extend(seen);
         Ok(())
     }
 

@@ -57,9 +57,9 @@ pub trait PresenceStore: Debug + Send + Sync + 'static {
     /// its users over that way, to wherever they come back to until then.
     async fn renew(&self, node: NodeId, lease: Duration) -> Result<Lease, StoreError>;
 
-    /// Forgets nodes whose lease has run out, and returns the users who are thereby on no node:
-    /// each to one caller only.
-    async fn expire(&self) -> Result<Vec<UserId>, StoreError>;
+    /// Forgets nodes whose lease has run out, and returns the users who are thereby on no node, with
+    /// how each was shown until then: each to one caller only.
+    async fn expire(&self) -> Result<Vec<(UserId, PresenceStatus)>, StoreError>;
 
     /// Sets how a user is shown while online. Forgotten when the user goes offline.
     async fn set_status(&self, user: &UserId, status: PresenceStatus) -> Result<(), StoreError>;

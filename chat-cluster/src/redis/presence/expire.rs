@@ -1,13 +1,13 @@
 use std::sync::{MutexGuard, PoisonError};
 
-use chat_core::proto::{NodeId, UserId};
+use chat_core::proto::{NodeId, PresenceStatus, UserId};
 use redis::{FromRedisValue, Value};
 
 use super::super::error::CallError;
 use super::super::names::{user_name, user_of};
 use super::super::request::Request;
-use super::Presence;
 use super::view::View;
+use super::{Presence, online};
 
 /// How many dead nodes one call looks at.
 const NODES: usize = 16;
@@ -21,7 +21,7 @@ const PORTION: usize = 200;
 impl Presence {
     /// Whoever was found to be gone is told by the next call that does not fail, so that a call that
     /// fails or is given up halfway loses nobody, save those of a portion whose answer is lost.
-    pub(super) async fn expire(&self) -> Result<Vec<UserId>, CallError> {
+    pub(super) async fn expire(&self) -> Result<Vec<(UserId, PresenceStatus)>, CallError> {
         let arguments = [NODES.to_string()];
         let dead = self.of_leases(&self.scripts.dead, &arguments).repeatable();
         let (dead, view) = <(Vec<String>, Value)>::from_redis_value(self.servers.ask(dead).await?)?;
@@ -77,9 +77,9 @@ impl Presence {
         }
         let mut outcome = Ok(unread);
         for answer in self.servers.ask_all(requests).await {
-            let gone = answer.and_then(|answer| Ok(Vec::<String>::from_redis_value(answer)?));
+            let gone = answer.and_then(|answer| Ok(Vec::<(_, _)>::from_redis_value(answer)?));
             match gone {
-                Ok(gone) => self.found().extend(gone.iter().filter_map(|name| user_of(name))),
+                Ok(gone) => self.found().extend(gone.into_iter().filter_map(gone_as)),
                 Err(error) => outcome = Err(error),
             }
         }
@@ -92,7 +92,12 @@ impl Presence {
         Request::new("SSCAN", &key, (cursor, "COUNT", count))
     }
 
-    fn found(&self) -> MutexGuard<'_, Vec<UserId>> {
+    fn found(&self) -> MutexGuard<'_, Vec<(UserId, PresenceStatus)>> {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One of those who are gone, by name and how the user was shown.
+fn gone_as((name, shown): (String, String)) -> Option<(UserId, PresenceStatus)> {
+    Some((user_of(&name)?, online::read(Some(&shown))))
 }

@@ -1,7 +1,7 @@
 -- Ends the entries of users on a node whose lease has run out.
 -- KEYS: the users of the node, and some of them.
 -- ARGV: node, names of those users, view.
--- Returns the names of those who are thereby on no node.
+-- Returns the names of those who are thereby on no node, each with how the user was shown.
 local counts, gone = counts_by(#KEYS + 1), {}
 for index = 2, #KEYS do
   local user, name = KEYS[index], ARGV[index]
@@ -11,8 +11,8 @@ for index = 2, #KEYS do
     redis.call('HDEL', user, ARGV[1])
     redis.call('SREM', KEYS[1], name)
     if entry and next(entries_of(user, counts)) == nil then
+      gone[#gone + 1] = { name, redis.call('HGET', user, 'shown') or '' }
       redis.call('DEL', user)
-      gone[#gone + 1] = name
     end
   end
 end

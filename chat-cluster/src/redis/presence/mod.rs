@@ -43,7 +43,7 @@ pub(super) struct Presence {
     servers: Arc<Servers>,
     scripts: Scripts,
     /// Users who are gone, of whom the caller has yet to be told. Held for one step.
-    gone: Mutex<Vec<UserId>>,
+    gone: Mutex<Vec<(UserId, PresenceStatus)>>,
     /// Who was touched last. Held for one step.
     touched: Mutex<Touched>,
 }

@@ -20,7 +20,7 @@ pub(super) const fn written(status: PresenceStatus) -> Option<&'static str> {
 
 /// The status that was written. One that is not known, as it is newer than this node, is shown as
 /// none.
-fn read(written: Option<&String>) -> PresenceStatus {
+pub(super) fn read(written: Option<&String>) -> PresenceStatus {
     match written.map(String::as_str) {
         Some("away") => PresenceStatus::Away,
         Some("invisible") => PresenceStatus::Invisible,

@@ -27,7 +27,7 @@ impl PresenceStore for RedisCluster {
         Ok(self.member.presence.renew(node, lease).await?)
     }
 
-    async fn expire(&self) -> Result<Vec<UserId>, StoreError> {
+    async fn expire(&self) -> Result<Vec<(UserId, PresenceStatus)>, StoreError> {
         Ok(self.member.presence.expire().await?)
     }
 

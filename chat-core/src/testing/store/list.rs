@@ -187,6 +187,7 @@ macro_rules! __presence_cases {
                 a_user_is_online_while_on_one_node
                 arrivals_and_departures_at_once_are_told_once
                 a_lost_lease_ends_presence_once
+                the_gone_are_told_with_how_they_were_shown
                 a_renewed_lease_does_not_end
                 a_user_on_a_living_node_outlives_a_dead_one
                 a_status_lasts_while_online

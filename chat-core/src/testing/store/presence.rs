@@ -16,6 +16,11 @@ const SHORT: Duration = Duration::from_millis(1);
 
 /// Waits until somebody's lease has run out, and returns who is gone.
 async fn expired(store: &dyn PresenceStore) -> Vec<UserId> {
+    expired_as(store).await.into_iter().map(|(user, _)| user).collect()
+}
+
+/// The same, and how each was shown.
+async fn expired_as(store: &dyn PresenceStore) -> Vec<(UserId, PresenceStatus)> {
     let mut look = tokio::time::interval(Duration::from_millis(5));
     loop {
         look.tick().await;
@@ -82,6 +87,32 @@ pub async fn a_lost_lease_ends_presence_once(store: &dyn PresenceStore) {
         assert!(!store.leave(node, user).await.unwrap(), "the end was told already");
     }
     assert!(enter(store, node, &users[0]).await);
+}
+
+/// Whoever goes offline with a node is told of with how the user was shown: nobody may learn that
+/// one who was shown as offline has gone.
+pub async fn the_gone_are_told_with_how_they_were_shown(store: &dyn PresenceStore) {
+    let node = NodeId::generate();
+    let shown = [
+        (user_id("ada"), PresenceStatus::Invisible),
+        (user_id("bob"), PresenceStatus::Online),
+        (user_id("cleo"), PresenceStatus::Away),
+    ];
+    for (user, status) in &shown {
+        enter(store, node, user).await;
+        store.set_status(user, *status).await.unwrap();
+    }
+    store.renew(node, SHORT).await.unwrap();
+    let mut gone = Vec::new();
+    while gone.len() < shown.len() {
+        gone.extend(expired_as(store).await);
+    }
+    gone.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(gone, shown);
+    // The next time begins as everybody's does.
+    enter(store, node, &shown[0].0).await;
+    let statuses = store.statuses(&[shown[0].0.clone()]).await.unwrap();
+    assert_eq!(statuses, [(shown[0].0.clone(), PresenceStatus::Online)]);
 }
 
 /// A node that renews in time keeps its users.
