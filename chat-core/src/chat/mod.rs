@@ -143,13 +143,15 @@ impl Chat {
     }
 
     /// Refuses new sessions, and asks every device to come back after a random time within the
-    /// window. Each session ends once it has sent what waits and answered what it was asked: the
+    /// window: where there may be other nodes, at most within four fifths of the grace time of
+    /// presence, so that nobody who does was away. Each session ends once it has sent what waits and answered what it was asked: the
     /// first at once, and where there are many, the others in stages during half of the window, so
     /// that other nodes are not asked for all of them in one moment.
     pub fn drain(&self, window: Duration) {
         if self.engine.draining.swap(true, Ordering::AcqRel) {
             return;
         }
+        let window = window.min(self.engine.presence.return_window());
         let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
         let event = SignalEvent::SessionDraining { reconnect_after_ms: [0, millis] };
         let delivery = Delivery::signal(&event, None);

@@ -43,6 +43,11 @@ impl Presence {
         Ok(())
     }
 
+    /// How long devices may take to come to another node without their users being missed.
+    pub(crate) fn return_window(&self) -> Duration {
+        if self.shared { self.config.presence_grace() * 4 / 5 } else { Duration::MAX }
+    }
+
     /// Ends this node's part, within `limit`, since the lease ends anyway.
     ///
     /// Other nodes take its users over: who comes back to one of them within the grace time was never

@@ -75,8 +75,7 @@ impl Default for Config {
             origins: Vec::new(),
             allow_query_token: false,
             drain_delay_ms: 0,
-            // Below the grace time: who comes back at the very end of it was never away.
-            drain_seconds: 12,
+            drain_seconds: 15,
             jwt: JwtSettings::default(),
             cookie: CookieConfig::default(),
             accounts: AccountsConfig::default(),
