@@ -60,6 +60,7 @@ pub mod auth;
 pub mod breaker;
 pub mod broker;
 pub mod cache;
+pub mod direct;
 pub mod limit;
 pub mod presence;
 pub mod store;

@@ -8,8 +8,9 @@ use chat_core::auth::{Authenticator, OriginPolicy};
 use futures::FutureExt;
 use http::{Request, Response, request};
 use http_body_util::Full;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,9 +19,10 @@ use tracing::{Instrument, field};
 
 use crate::WsConfig;
 use crate::admission::Admission;
-use crate::connection::{ConnectionConfig, serve};
+use crate::connection::{ConnectionConfig, serve, serve_tcp};
 use crate::handshake::{CredentialPlaces, Handshake};
 use crate::problem::Problem;
+use crate::tcp::{Opened, TcpBased, open};
 use crate::visitor::{Unknown, Visitor};
 
 /// How long the HTTP server may take to hand over a stream after 101 has been answered.
@@ -39,6 +41,8 @@ struct Inner {
     origins: OriginPolicy,
     places: CredentialPlaces,
     connection: ConnectionConfig,
+    /// Finds the TCP connection behind what the HTTP server hands over.
+    open: fn(Upgraded) -> Opened,
     /// One permit for each connection that may be open without a session.
     unknown: Arc<Semaphore>,
     /// Every connection there is.
@@ -53,6 +57,18 @@ impl WsEndpoint {
     /// An endpoint of an engine, for the users that the authenticator knows.
     #[must_use]
     pub fn new(chat: Chat, authenticator: Arc<dyn Authenticator>, config: WsConfig) -> Self {
+        Self::over::<TcpStream>(chat, authenticator, config)
+    }
+
+    /// The same for an HTTP server whose streams are of a type of its own, such as one that counts
+    /// its connections. Streams of any other type, such as TLS, work as well; events to them wake
+    /// their tasks.
+    #[must_use]
+    pub fn over<T: TcpBased>(
+        chat: Chat,
+        authenticator: Arc<dyn Authenticator>,
+        config: WsConfig,
+    ) -> Self {
         let connection = config.connection.with_limits_of(chat.config());
         let timeout = config.authentication_timeout;
         Self(Arc::new(Inner {
@@ -63,6 +79,7 @@ impl WsEndpoint {
                 query: config.allow_query_token,
             },
             connection,
+            open: open::<T>,
             unknown: Arc::new(Semaphore::new(config.unauthenticated_connections)),
             connections: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -166,7 +183,14 @@ impl Inner {
                 tracing::debug!("the stream was not handed over");
                 return;
             };
-            let ended = serve(TokioIo::new(stream), visitor, &self.connection, &cut).await;
+            let ended = match (self.open)(stream) {
+                Opened::Tcp { stream, early, kept: _kept } => {
+                    serve_tcp(stream, early, visitor, &self.connection, &cut).await
+                }
+                Opened::Other(stream) => {
+                    serve(TokioIo::new(stream), visitor, &self.connection, &cut).await
+                }
+            };
             tracing::debug!(?ended, "the connection has ended");
         };
         if AssertUnwindSafe(connection).catch_unwind().await.is_err() {

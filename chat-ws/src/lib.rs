@@ -7,10 +7,12 @@ mod connection;
 mod endpoint;
 mod handshake;
 mod problem;
+mod tcp;
 mod visitor;
 
 pub use config::WsConfig;
-pub use connection::{Closing, ConnectionConfig, Ended, Incoming, Speaker, Turn, serve};
+pub use connection::{Closing, ConnectionConfig, Ended, Incoming, Speaker, Turn, serve, serve_tcp};
 pub use endpoint::WsEndpoint;
 pub use handshake::{Upgrade, upgrade};
 pub use problem::Problem;
+pub use tcp::TcpBased;

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use chat_core::direct::DirectWriter;
 use chat_core::proto::{
     ClientFrame, CloseCode, Command, ErrorCode, ErrorPayload, FrameId, Reply, ServerFrame,
 };
@@ -16,7 +18,11 @@ use crate::connection::{Closing, Incoming, Speaker, Turn};
 
 /// Whoever has connected: a session, or somebody who has yet to say who they are.
 #[derive(Debug)]
-pub(crate) struct Visitor(State);
+pub(crate) struct Visitor {
+    state: State,
+    /// Kept for the session that there may be.
+    writer: Option<Arc<dyn DirectWriter>>,
+}
 
 /// A check that is under way.
 type Check = Pin<Box<dyn Future<Output = Result<Session, Denied>> + Send>>;
@@ -48,19 +54,20 @@ pub(crate) struct Unknown {
 impl Visitor {
     /// Somebody whose handshake brought no credential.
     pub(crate) const fn unknown(unknown: Unknown) -> Self {
-        Self(State::Unknown(unknown))
+        Self { state: State::Unknown(unknown), writer: None }
     }
 
     /// Somebody whose handshake brought a good one.
     pub(crate) fn attached(session: Session) -> Self {
         note(&session);
-        Self(State::Attached { session: Box::new(session), unanswered: None })
+        let state = State::Attached { session: Box::new(session), unanswered: None };
+        Self { state, writer: None }
     }
 
     /// The first frame of somebody unknown. In no other state are frames asked for.
     fn introduce(&mut self, text: &str) {
         let gone = State::Leaving { last_word: None, code: CloseCode::Unauthenticated };
-        self.0 = match (std::mem::replace(&mut self.0, gone), ClientFrame::decode(text)) {
+        self.state = match (std::mem::replace(&mut self.state, gone), ClientFrame::decode(text)) {
             (
                 State::Unknown(Unknown { admission, place, .. }),
                 Ok(ClientFrame { id, command: Command::Authenticate { token } }),
@@ -92,8 +99,15 @@ impl State {
 }
 
 impl Speaker for Visitor {
+    fn write_directly(&mut self, writer: Arc<dyn DirectWriter>) {
+        match &mut self.state {
+            State::Attached { session, .. } => session.write_directly(writer),
+            _ => self.writer = Some(writer),
+        }
+    }
+
     fn receive(&mut self, message: Incoming<'_>) -> Result<(), Closing> {
-        match (&mut self.0, message) {
+        match (&mut self.state, message) {
             (_, Incoming::Binary(_)) => return Err(Closing::UNSUPPORTED),
             (State::Attached { session, .. }, Incoming::Text(text)) => session.receive(text),
             (_, Incoming::Text(text)) => self.introduce(text),
@@ -102,7 +116,7 @@ impl Speaker for Visitor {
     }
 
     fn wants_messages(&self) -> bool {
-        match &self.0 {
+        match &self.state {
             State::Unknown(_) => true,
             State::Attached { session, .. } => session.wants_frames(),
             State::Checking { .. } | State::Leaving { .. } => false,
@@ -110,7 +124,7 @@ impl Speaker for Visitor {
     }
 
     async fn ended(&mut self) -> Closing {
-        match &mut self.0 {
+        match &mut self.state {
             State::Attached { session, .. } => session.ended().await.into(),
             // Nothing is written before, and little after.
             State::Unknown(_) | State::Checking { .. } | State::Leaving { .. } => {
@@ -121,7 +135,7 @@ impl Speaker for Visitor {
 
     async fn next(&mut self) -> Turn {
         loop {
-            self.0 = match &mut self.0 {
+            self.state = match &mut self.state {
                 State::Unknown(unknown) => {
                     let code = tokio::select! {
                         () = sleep_until(unknown.deadline) => CloseCode::Unauthenticated,
@@ -130,8 +144,11 @@ impl Speaker for Visitor {
                     State::Leaving { last_word: None, code }
                 }
                 State::Checking { check, id, .. } => match check.await {
-                    Ok(session) => {
+                    Ok(mut session) => {
                         note(&session);
+                        if let Some(writer) = self.writer.take() {
+                            session.write_directly(writer);
+                        }
                         State::Attached { session: Box::new(session), unanswered: *id }
                     }
                     Err(denied) => {

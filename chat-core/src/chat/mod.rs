@@ -37,7 +37,7 @@ use crate::broker::Subject;
 use crate::cache::{CacheStats, CachedStore};
 use crate::config::ChatConfig;
 use crate::error::ChatError;
-use crate::hub::{Delivery, Device, Item};
+use crate::hub::{Delivery, Device};
 use crate::limit::{CountedLimit, Counting};
 use crate::presence::Presence;
 use crate::router::{Router, RouterNotice};
@@ -157,7 +157,7 @@ impl Chat {
         let delivery = Delivery::signal(&event, None);
         let mut devices = Vec::new();
         self.engine.router.hub.for_each_device(|device| {
-            device.outbox.offer(Item::Delivery(delivery.clone()));
+            device.deliver(&delivery);
             devices.push(Arc::clone(device));
         });
         let rest = devices.split_off(devices.len().min(STAGE.max(devices.len() / STAGES)));

@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::any::TypeId;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chat_proto::{ChangeEvent, ConversationId, Event, SessionId, SignalEvent, UserId};
@@ -79,6 +80,11 @@ impl Frame {
         Self { text: text.into(), own, change: None }
     }
 
+    /// The frame as all get it but the user whose session was its origin.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// The frame as this user gets it.
     pub(crate) fn text_for(&self, user: &UserId) -> Bytes {
         match &self.own {
@@ -95,12 +101,21 @@ impl Frame {
 
 /// One or more frames on their way to many receivers. Cloning copies a pointer.
 #[derive(Debug, Clone)]
-pub(crate) struct Delivery {
-    frames: Arc<[Frame]>,
+pub(crate) struct Delivery(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    frames: Vec<Frame>,
     /// What it counts against a receiver's bound.
     bytes: usize,
     class: Class,
+    /// The users who get a frame of their own.
+    origins: Vec<UserId>,
+    wire: OnceLock<Wire>,
 }
+
+/// The frames as one transport writes them, and which.
+type Wire = (TypeId, Bytes);
 
 impl Delivery {
     /// A batch of changes of one conversation.
@@ -115,27 +130,40 @@ impl Delivery {
 
     fn new(frames: Vec<Frame>, class: Class) -> Self {
         let bytes = frames.iter().map(|frame| frame.text.len()).sum();
-        Self { frames: frames.into(), bytes, class }
+        let mut origins: Vec<_> =
+            frames.iter().filter_map(|frame| Some(frame.own.as_ref()?.0.clone())).collect();
+        origins.sort_unstable();
+        origins.dedup();
+        Self(Arc::new(Parts { frames, bytes, class, origins, wire: OnceLock::new() }))
     }
 
     pub(crate) fn frames(&self) -> &[Frame] {
-        &self.frames
+        &self.0.frames
     }
 
-    pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes
     }
 
-    pub(crate) const fn class(&self) -> &Class {
-        &self.class
+    pub(crate) fn class(&self) -> &Class {
+        &self.0.class
+    }
+
+    /// Whether this user gets frames that are not everybody's.
+    pub(crate) fn differs_for(&self, user: &UserId) -> bool {
+        self.0.origins.contains(user)
+    }
+
+    pub(crate) fn wire(&self) -> &OnceLock<Wire> {
+        &self.0.wire
     }
 }
 
 #[cfg(test)]
 impl Delivery {
-    /// The same delivery, counted as so many bytes.
-    pub(crate) const fn with_bytes(mut self, bytes: usize) -> Self {
-        self.bytes = bytes;
-        self
+    /// A delivery of one frame, counted as so many bytes.
+    pub(crate) fn counted(frame: Frame, bytes: usize) -> Self {
+        let Self(parts) = Self::changes(vec![frame]);
+        Self(Arc::new(Parts { bytes, ..Arc::into_inner(parts).expect("one owner") }))
     }
 }

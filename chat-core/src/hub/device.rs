@@ -1,6 +1,6 @@
 use chat_proto::{LoginSessionId, SessionId, UserId};
 
-use super::Outbox;
+use super::{Delivery, Outbox};
 
 /// One attached device, as the hub knows it.
 #[derive(Debug)]
@@ -15,5 +15,10 @@ pub(crate) struct Device {
 impl Device {
     pub(crate) fn new(user: UserId, login: Option<LoginSessionId>) -> Self {
         Self { id: SessionId::generate(), user, login, outbox: Outbox::default() }
+    }
+
+    /// Offers a delivery: written at once where that is possible, and otherwise to be taken.
+    pub(crate) fn deliver(&self, delivery: &Delivery) {
+        self.outbox.deliver(delivery, &self.user);
     }
 }

@@ -1,10 +1,11 @@
 //! The hub: which devices are attached to this node, and which conversations each is told of.
 //!
 //! A conversation's devices are found by one look-up; offering a delivery to one is a push behind
-//! that device's own lock. Nothing here waits.
+//! that device's own lock, or a write that does not wait. Nothing here waits.
 
 mod delivery;
 mod device;
+mod floors;
 mod outbox;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,7 +15,8 @@ use foldhash::{HashMap, HashSet};
 
 pub(crate) use delivery::{Delivery, Frame, Origin};
 pub(crate) use device::Device;
-pub(crate) use outbox::{End, Item, Outbox, Taken};
+pub(crate) use floors::Floors;
+pub(crate) use outbox::{Direct, End, Item, Outbox, Taken};
 
 use crate::sharded::Sharded;
 
@@ -205,7 +207,7 @@ impl Hub {
         let Some(room) = room else { return };
         for device in room.devices.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if except != Some(&device.user) {
-                device.outbox.offer(Item::Delivery(delivery.clone()));
+                device.deliver(delivery);
             }
         }
     }
@@ -213,7 +215,7 @@ impl Hub {
     /// Offers a delivery to every device of a user.
     pub(crate) fn deliver_to_user(&self, user: &UserId, delivery: &Delivery) {
         for device in self.devices(user) {
-            device.outbox.offer(Item::Delivery(delivery.clone()));
+            device.deliver(delivery);
         }
     }
 

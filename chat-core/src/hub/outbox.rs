@@ -1,10 +1,13 @@
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use chat_proto::{CloseCode, ConversationId};
+use chat_proto::{CloseCode, ConversationId, UserId};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::Floors;
 use super::delivery::{Class, Delivery};
+use crate::direct::{Batch, DirectWriter};
 use crate::sharded::lock;
 
 /// The most deliveries that wait for one device.
@@ -25,14 +28,14 @@ pub(crate) enum Item {
 }
 
 impl Item {
-    const fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         match self {
             Self::Delivery(delivery) => delivery.bytes(),
             Self::Appeared { .. } => 0,
         }
     }
 
-    const fn class(&self) -> &Class {
+    fn class(&self) -> &Class {
         match self {
             Self::Delivery(delivery) => delivery.class(),
             Self::Appeared { .. } => &Class::Durable,
@@ -43,8 +46,9 @@ impl Item {
 /// What comes out of an outbox.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// These items, in the order they went in.
-    Items(VecDeque<Item>),
+    /// These items, in the order they went in, and what was lent. From here on nothing is written
+    /// directly.
+    Items(VecDeque<Item>, Option<Direct>),
     /// The device's connection ends.
     Ended(End),
 }
@@ -57,6 +61,14 @@ pub(crate) struct End {
     pub(crate) last: Option<Item>,
     /// Whether what waited was dropped, and what is on its way must be, too.
     at_once: bool,
+}
+
+/// What a session with nothing in hand lends to its outbox, so that what is offered can be written at
+/// once.
+#[derive(Debug)]
+pub(crate) struct Direct {
+    pub(crate) writer: Arc<dyn DirectWriter>,
+    pub(crate) floors: Floors,
 }
 
 /// What waits for one device: bounded, so that a device that does not read costs a known amount.
@@ -78,18 +90,46 @@ struct State {
     queue: VecDeque<Item>,
     bytes: usize,
     end: Option<End>,
+    direct: Option<Direct>,
 }
 
 impl Outbox {
+    /// Writes a delivery to this user's device at once, if nothing that is older waits, and adds it
+    /// otherwise.
+    pub(crate) fn deliver(&self, delivery: &Delivery, user: &UserId) {
+        // Under the lock, so that it keeps its place among what is offered.
+        let mut state = lock(&self.state);
+        if !state.write(delivery, user) {
+            self.add(state, Item::Delivery(delivery.clone()));
+        }
+    }
+
+    /// Lets what is offered from now on be written at once. Given back if something waits.
+    pub(crate) fn lend(&self, direct: Direct) -> Result<(), Direct> {
+        let mut state = lock(&self.state);
+        if !state.queue.is_empty() || state.end.is_some() {
+            return Err(direct);
+        }
+        state.direct = Some(direct);
+        Ok(())
+    }
+
+    /// Ends that. None if it has ended before.
+    pub(crate) fn reclaim(&self) -> Option<Direct> {
+        lock(&self.state).direct.take()
+    }
+
     /// Adds an item, unless the connection is to end.
     pub(crate) fn offer(&self, item: Item) {
-        let ended = {
-            let mut state = lock(&self.state);
-            if state.end.is_some() || !state.admit(item) {
-                return;
-            }
-            state.end.is_some()
-        };
+        self.add(lock(&self.state), item);
+    }
+
+    fn add(&self, mut state: MutexGuard<'_, State>, item: Item) {
+        if state.end.is_some() || !state.admit(item) {
+            return;
+        }
+        let ended = state.end.is_some();
+        drop(state);
         self.filled.notify_one();
         if ended {
             self.ended.notify_one();
@@ -141,6 +181,19 @@ impl Outbox {
 }
 
 impl State {
+    /// Writes a delivery at once. False if it has to be taken as any other.
+    fn write(&mut self, delivery: &Delivery, user: &UserId) -> bool {
+        let Some(Direct { writer, floors }) = &mut self.direct else { return false };
+        if !self.queue.is_empty() || self.end.is_some() || delivery.differs_for(user) {
+            return false;
+        }
+        // Where the first change is news, so are those that follow it.
+        let first = delivery.frames().first().and_then(super::Frame::tells);
+        let is_news =
+            first.is_none_or(|(place, number)| floors.lets_pass(place, number, Instant::now()));
+        is_news && writer.try_write(&Batch::new(delivery))
+    }
+
     /// Makes room for an item and adds it; false when it was dropped.
     fn admit(&mut self, item: Item) -> bool {
         match item.class() {
@@ -187,6 +240,7 @@ impl State {
         if self.end.as_ref().is_none_or(|end| !end.at_once) {
             self.queue = VecDeque::new();
             self.bytes = 0;
+            self.direct = None;
             self.end = Some(End { code, last, at_once: true });
         }
     }
@@ -196,7 +250,7 @@ impl State {
             return self.end.clone().map(Taken::Ended);
         }
         self.bytes = 0;
-        Some(Taken::Items(std::mem::take(&mut self.queue)))
+        Some(Taken::Items(std::mem::take(&mut self.queue), self.direct.take()))
     }
 }
 
@@ -227,7 +281,7 @@ mod tests {
 
     fn count(outbox: &Outbox) -> usize {
         match outbox.try_take() {
-            Some(Taken::Items(items)) => items.len(),
+            Some(Taken::Items(items, _)) => items.len(),
             _ => 0,
         }
     }
@@ -260,8 +314,7 @@ mod tests {
         let big = "x".repeat(64 * 1024);
         let frame = Frame::signal(&SignalEvent::SessionRevoked {}, None);
         let item = || {
-            let mut delivery = Delivery::changes(vec![frame.clone()]);
-            delivery = delivery.with_bytes(big.len());
+            let delivery = Delivery::counted(frame.clone(), big.len());
             Item::Delivery(delivery)
         };
         for _ in 0..MAX_BYTES / big.len() {

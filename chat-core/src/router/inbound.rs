@@ -93,9 +93,7 @@ impl Router {
             Some(users) => {
                 users.iter().for_each(|user| self.hub.deliver_to_user(user, &delivery));
             }
-            None => self.hub.for_each_device(|device| {
-                device.outbox.offer(Item::Delivery(delivery.clone()));
-            }),
+            None => self.hub.for_each_device(|device| device.deliver(&delivery)),
         }
     }
 

@@ -9,13 +9,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Session;
-use super::floors::Floors;
 use super::pipeline::Pipeline;
 use super::postponed::Postponed;
 use crate::auth::Identity;
 use crate::chat::{Actor, Chat, inbox_page};
 use crate::error::ChatError;
-use crate::hub::Device;
+use crate::hub::{Device, Floors};
 use crate::store::Overview;
 
 /// Conversations told of in `session.ready`.
@@ -56,6 +55,7 @@ impl Session {
             greeting: None,
             items: VecDeque::new(),
             floors: Floors::default(),
+            writer: None,
             replay: None,
             postponed: Postponed::default(),
             held_until: None,

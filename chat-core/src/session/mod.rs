@@ -7,7 +7,6 @@
 
 mod attach;
 mod command;
-mod floors;
 mod pipeline;
 mod postponed;
 mod replay;
@@ -21,10 +20,10 @@ use futures::FutureExt;
 use tokio::time::Instant;
 
 use crate::chat::Chat;
+use crate::direct::DirectWriter;
 use crate::error::ChatError;
-use crate::hub::{Device, End, Item, Taken};
+use crate::hub::{Device, Direct, End, Floors, Item, Taken};
 use crate::router::causes;
-use floors::Floors;
 use pipeline::{Pipeline, Step};
 use postponed::Postponed;
 use replay::{Part, Replay};
@@ -54,8 +53,11 @@ pub struct Session {
     pipeline: Pipeline,
     /// What was taken from the outbox and is not sent yet.
     items: VecDeque<Item>,
-    /// What the device has been told already by other means than live events.
+    /// What the device has been told already by other means than live events. Lent to the outbox
+    /// together with the writer.
     floors: Floors,
+    /// Writes past this session's task, if the transport can.
+    writer: Option<Arc<dyn DirectWriter>>,
     /// What is being replayed; live events wait for it.
     replay: Option<Replay>,
     /// What cannot be replayed while the store is away. Everything else goes on.
@@ -81,6 +83,12 @@ impl Session {
     #[must_use]
     pub const fn user(&self) -> &User {
         &self.user
+    }
+
+    /// Lets events be written past [`Session::next`] whenever nothing else is to be said. The
+    /// greeting comes out of it in any case.
+    pub fn write_directly(&mut self, writer: Arc<dyn DirectWriter>) {
+        self.writer = Some(writer);
     }
 
     /// Takes one text frame from the client. The answer comes out of [`Session::next`], in turn.
@@ -176,10 +184,12 @@ impl Session {
     /// Waits for an answer, or for something to deliver.
     async fn step_live(&mut self) -> Option<Outgoing> {
         if let Some(resume) = self.pipeline.take_resume() {
+            self.reclaim();
             self.replay = Some(Replay::resume(resume));
             return None;
         }
         if let Some(replay) = self.postponed.take_due(Instant::now()) {
+            self.reclaim();
             self.replay = Some(replay.go_on(&self.floors));
             return None;
         }
@@ -193,6 +203,9 @@ impl Session {
             }
         }
         let waiting = !self.items.is_empty();
+        if !waiting && !holding {
+            self.lend();
+        }
         tokio::select! {
             biased;
             end = self.device.outbox.ended() => return Some(self.close(end)),
@@ -211,6 +224,28 @@ impl Session {
         None
     }
 
+    /// With nothing in hand, has the outbox write what is offered at once.
+    fn lend(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            let floors = std::mem::take(&mut self.floors);
+            // Refused when something was offered in this moment.
+            let refused = self.device.outbox.lend(Direct { writer, floors }).err();
+            self.restore(refused);
+        }
+    }
+
+    /// Ends that, before anything that events must wait for.
+    fn reclaim(&mut self) {
+        let lent = self.device.outbox.reclaim();
+        self.restore(lent);
+    }
+
+    fn restore(&mut self, lent: Option<Direct>) {
+        if let Some(Direct { writer, floors }) = lent {
+            (self.writer, self.floors) = (Some(writer), floors);
+        }
+    }
+
     /// An answer, and those that are ready as well, so that they are written in one go.
     fn answers(&mut self, first: Bytes) -> Outgoing {
         let mut frames = vec![first];
@@ -225,7 +260,8 @@ impl Session {
     /// Takes what came out of the outbox.
     async fn take(&mut self, taken: Taken) -> Option<Outgoing> {
         match taken {
-            Taken::Items(items) => {
+            Taken::Items(items, lent) => {
+                self.restore(lent);
                 self.items = items;
                 self.deliver()
             }
@@ -287,6 +323,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // The device may be known to others for a moment longer.
+        self.device.outbox.reclaim();
         let engine = &self.chat.engine;
         let detached = engine.router.hub.detach(&self.device);
         engine.router.close(&detached.emptied);

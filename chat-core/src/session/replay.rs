@@ -6,10 +6,9 @@ use bytes::Bytes;
 use chat_proto::{ChangeEvent, ConversationId, FrameId, Reply, ServerFrame, SignalEvent, User};
 use foldhash::{HashMap, HashMapExt};
 
-use super::floors::Floors;
 use crate::chat::{Actor, Chat};
 use crate::error::ChatError;
-use crate::hub::Unsubscribed;
+use crate::hub::{Floors, Unsubscribed};
 
 /// Changes read from the store at once.
 const PAGE: usize = 64;

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "where a test cannot go on, it has failed")]
 
+mod line;
 pub mod replica;
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use chat_core::auth::Identity;
 use chat_core::proto::{CloseCode, ConversationId};
 use chat_core::{Chat, ChatConfig, MemoryStore, Outgoing, Session};
+use line::Line;
 use serde_json::{Value, json};
 
 /// How long anything may take. Tests wait for events, so only a failing one takes this long.
@@ -39,6 +41,8 @@ pub struct Device {
     pub ready: Value,
     /// Frames that came while waiting for another.
     pub waiting: VecDeque<Value>,
+    /// What is written past the session.
+    line: Arc<Line>,
     next_id: u64,
 }
 
@@ -48,8 +52,11 @@ impl Device {
     }
 
     pub async fn attach_as(chat: &Chat, identity: &Identity) -> Self {
-        let session = chat.attach(identity).await.unwrap();
-        let mut device = Self { session, ready: Value::Null, waiting: VecDeque::new(), next_id: 1 };
+        let mut session = chat.attach(identity).await.unwrap();
+        let line = Arc::new(Line::default());
+        session.write_directly(line.clone());
+        let (ready, waiting) = (Value::Null, VecDeque::new());
+        let mut device = Self { session, ready, waiting, line, next_id: 1 };
         device.ready = device.frame().await;
         assert_eq!(device.ready["type"], "session.ready");
         device.ready = device.ready["payload"].take();
@@ -66,10 +73,20 @@ impl Device {
             if let Some(frame) = self.waiting.pop_front() {
                 return frame;
             }
-            match tokio::time::timeout(PATIENCE, self.session.next()).await.expect("a frame") {
-                Outgoing::Frames(frames) => self
-                    .waiting
-                    .extend(frames.iter().map(|f| serde_json::from_slice::<Value>(f).unwrap())),
+            let line = Arc::clone(&self.line);
+            let next = async {
+                tokio::select! {
+                    () = line.written() => Outgoing::Frames(Vec::new()),
+                    outgoing = self.session.next() => outgoing,
+                }
+            };
+            match tokio::time::timeout(PATIENCE, next).await.expect("a frame") {
+                Outgoing::Frames(frames) => {
+                    // What the session says is later than what was written until then.
+                    let frames = self.line.take().into_iter().chain(frames);
+                    self.waiting
+                        .extend(frames.map(|f| serde_json::from_slice::<Value>(&f).unwrap()));
+                }
                 Outgoing::Close(code) => panic!("closed: {code:?}"),
             }
         }

@@ -1,8 +1,10 @@
+use std::any::Any;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use chat_ws::TcpBased;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
@@ -21,12 +23,12 @@ pub(super) struct GuardedStream {
     write_timeout: Duration,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
-    _place: Place,
+    place: Place,
 }
 
 impl GuardedStream {
     pub(super) const fn new(stream: TcpStream, place: Place, write_timeout: Duration) -> Self {
-        Self { stream, write_timeout, stalled: None, _place: place }
+        Self { stream, write_timeout, stalled: None, place }
     }
 
     fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
@@ -45,6 +47,13 @@ impl GuardedStream {
         }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.write_timeout)));
         stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl TcpBased for GuardedStream {
+    /// What waits for a WebSocket client has a timeout of its own.
+    fn into_tcp(self) -> (TcpStream, Box<dyn Any + Send>) {
+        (self.stream, Box::new(self.place))
     }
 }
 

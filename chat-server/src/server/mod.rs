@@ -24,6 +24,7 @@ use self::accept::Acceptor;
 use self::capacity::Capacity;
 use self::connection::ConnectionSettings;
 pub use self::error::StartError;
+use self::guarded::GuardedStream;
 use crate::config::Config;
 use crate::{Engine, demo, http};
 
@@ -66,7 +67,11 @@ impl Server {
         }
         let leaving = CancellationToken::new();
         let authenticator = engine.authenticator.clone();
-        let ws = WsEndpoint::new(engine.chat.clone(), authenticator, ws_config(&config));
+        let ws = WsEndpoint::over::<GuardedStream>(
+            engine.chat.clone(),
+            authenticator,
+            ws_config(&config),
+        );
         let acceptor = Acceptor {
             router: http::router(&engine, ws.clone(), &leaving, &config),
             settings: ConnectionSettings {

@@ -21,6 +21,10 @@ impl Backlog {
         if self.has_room() { speaker.next().await } else { Turn::Close(speaker.ended().await) }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn has_room(&self) -> bool {
         self.0.len() < MAX_TURNS && !matches!(self.0.back(), Some(Turn::Finish(_)))
     }

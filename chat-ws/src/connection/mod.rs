@@ -3,6 +3,7 @@
 mod backlog;
 mod closing;
 mod config;
+mod direct;
 mod heart;
 mod meter;
 mod pace;
@@ -13,10 +14,13 @@ mod speaker;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chat_core::proto::CloseCode;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
@@ -24,6 +28,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use self::backlog::Backlog;
 use self::closing::Ending;
+use self::direct::{Line, LineStream};
 use self::heart::{Beat, Heart};
 use self::pace::Pace;
 use self::socket::{Output, Received, Socket};
@@ -42,6 +47,35 @@ pub use self::speaker::{Incoming, Speaker, Turn};
 /// A [`Session`](chat_core::Session) is a speaker, and so is whatever implements [`Speaker`].
 pub async fn serve<S, P>(
     stream: S,
+    speaker: P,
+    config: &ConnectionConfig,
+    cut: &CancellationToken,
+) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    P: Speaker,
+{
+    run(stream, None, speaker, config, cut).await
+}
+
+/// The same over a TCP connection, of which `early` has been read already: events can then be
+/// [written directly](chat_core::direct).
+pub async fn serve_tcp<P: Speaker>(
+    stream: TcpStream,
+    early: Bytes,
+    mut speaker: P,
+    config: &ConnectionConfig,
+    cut: &CancellationToken,
+) -> Ended {
+    let stream = LineStream::new(stream, early);
+    let line = stream.line();
+    speaker.write_directly(Arc::clone(&line) as _);
+    run(stream, Some(line), speaker, config, cut).await
+}
+
+async fn run<S, P>(
+    stream: S,
+    line: Option<Arc<Line>>,
     mut speaker: P,
     config: &ConnectionConfig,
     cut: &CancellationToken,
@@ -50,7 +84,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     P: Speaker,
 {
-    let mut connection = Connection::new(Socket::new(stream, config).await, config);
+    let mut connection = Connection::new(Socket::new(stream, config).await, line, config);
     let alarm = pin!(sleep_until(connection.heart.deadline(true)));
     let cut = pin!(cut.cancelled());
     let ending = connection.run(&mut speaker, alarm, cut).await;
@@ -63,10 +97,14 @@ enum Happening {
     Turn(Turn),
     Received(Received),
     Alarm,
+    /// A direct write was begun that is to be finished.
+    Begun,
 }
 
 struct Connection<'a, S> {
     socket: Socket<S>,
+    /// What events are written to directly, where that is possible.
+    line: Option<Arc<Line>>,
     config: &'a ConnectionConfig,
     heart: Heart,
     pace: Pace,
@@ -83,12 +121,13 @@ struct Connection<'a, S> {
 type Cut<'a, 'b> = Pin<&'a mut WaitForCancellationFuture<'b>>;
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
-    fn new(socket: Socket<S>, config: &'a ConnectionConfig) -> Self {
+    fn new(socket: Socket<S>, line: Option<Arc<Line>>, config: &'a ConnectionConfig) -> Self {
         let now = Instant::now();
         let interval = Duration::from_millis(config.heartbeat.ping_interval_ms);
         let patience = Duration::from_millis(config.heartbeat.pong_timeout_ms);
         Self {
             socket,
+            line,
             config,
             heart: Heart::new(interval, patience, random_fraction(), now),
             pace: Pace::new(config.frames_per_second, config.frame_burst, now),
@@ -114,17 +153,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
             if alarm.deadline() != deadline {
                 alarm.as_mut().reset(deadline);
             }
+            self.let_write(self.backlog.is_empty());
             let happening = tokio::select! {
                 turn = self.backlog.next(speaker) => Happening::Turn(turn),
                 received = self.socket.receive(), if is_listening => Happening::Received(received),
                 () = &mut alarm => Happening::Alarm,
+                () = begun(self.line.as_deref()) => Happening::Begun,
                 () = &mut cut => return Ending::Close(CloseCode::Draining.into()),
             };
+            self.let_write(false);
             self.deaf_since.get_or_insert_with(Instant::now);
             let output = match happening {
                 Happening::Turn(turn) => speak(turn),
                 Happening::Received(received) => self.listen(received, speaker),
                 Happening::Alarm => self.check(is_listening),
+                Happening::Begun => Ok(Some(Output::Queued)),
             };
             let written = match output {
                 Ok(None) => Ok(()),
@@ -136,6 +179,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
             if let Err(ending) = written {
                 return ending;
             }
+        }
+    }
+
+    /// Says whether events may be written directly: not while anything is to be written here.
+    fn let_write(&self, is_free: bool) {
+        if let Some(line) = &self.line {
+            line.set_free(is_free);
         }
     }
 
@@ -208,6 +258,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
 
     /// Says goodbye, as far as there is somebody to hear it.
     async fn end(&mut self, ending: Ending) -> Ended {
+        if let Some(line) = &self.line {
+            line.cut();
+        }
         let patience = self.config.close_timeout;
         match ending {
             Ending::Peer(code) => {
@@ -224,6 +277,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
             }
             Ending::Lost => Ended::Lost,
         }
+    }
+}
+
+/// Waits until a direct write is to be finished. Safe to cancel.
+async fn begun(line: Option<&Line>) {
+    match line {
+        Some(line) => line.begun().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) enum Output {
     /// Messages of one kind, in this order.
     Messages(Data, Vec<Bytes>),
     Ping,
-    /// What the codec has queued by itself: the answer to a ping.
+    /// What is under way already: the codec's own answer to a ping, and direct writes.
     Queued,
 }
 

@@ -1,6 +1,9 @@
 use std::future::Future;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use chat_core::direct::DirectWriter;
 use chat_core::proto::CloseCode;
 use chat_core::{Outgoing, Session};
 
@@ -35,6 +38,12 @@ pub enum Turn {
 /// [`serve`](super::serve) owns the socket and asks the speaker in turn; the two never wait for
 /// each other, so a speaker needs no locks and no tasks.
 pub trait Speaker: Send {
+    /// Takes a writer past [`next`](Self::next), where the connection has one: once, before anything
+    /// else. Nothing need be done with it, which is the default.
+    fn write_directly(&mut self, writer: Arc<dyn DirectWriter>) {
+        drop(writer);
+    }
+
     /// Takes one message. Answers come out of [`next`](Self::next).
     ///
     /// # Errors
@@ -64,6 +73,10 @@ pub trait Speaker: Send {
 
 /// A session speaks the protocol `chat.v1`: text only.
 impl Speaker for Session {
+    fn write_directly(&mut self, writer: Arc<dyn DirectWriter>) {
+        Self::write_directly(self, writer);
+    }
+
     fn receive(&mut self, message: Incoming<'_>) -> Result<(), Closing> {
         match message {
             Incoming::Text(text) => {

@@ -5,8 +5,10 @@
 mod authentication;
 mod chatting;
 mod client;
+mod direct;
 mod ending;
 mod handshake;
 mod limits;
 mod server;
 mod slow_reader;
+mod talk;

@@ -6,24 +6,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use chat_core::auth::Identity;
-use chat_core::proto::{ConversationId, LoginSessionId, MessageSend, PeerTarget};
-use chat_core::{Actor, Chat, MemoryStore};
 use chat_ws::{ConnectionConfig, Ended, serve};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{NEVER, chat_config, soon};
+use crate::server::{NEVER, soon};
+use crate::talk::{Talk, sockets};
 
 /// Bo, who is connected and reads nothing, and Ada, who writes to him.
 #[derive(Debug)]
 struct Silence {
-    chat: Chat,
-    conversation_id: ConversationId,
-    login: LoginSessionId,
+    talk: Talk,
     connection: JoinHandle<Ended>,
     /// Told when a write has to wait.
     blocked: Arc<Notify>,
@@ -33,14 +29,8 @@ struct Silence {
 
 impl Silence {
     async fn begin() -> Self {
-        let chat = Chat::builder(Arc::new(MemoryStore::new())).config(chat_config()).build();
-        let login = LoginSessionId::generate();
-        let identity = Identity { login: Some(login), ..Identity::of("bo".parse().unwrap()) };
-        let session = chat.attach(&identity).await.unwrap();
-        chat.admit(&Identity::of("ada".parse().unwrap()).claims).await.unwrap();
-        let bo = PeerTarget { user_id: Some("bo".parse().unwrap()), username: None };
-        let opened = chat.open_direct(&ada(), &bo).await.unwrap();
-
+        let talk = Talk::begin().await;
+        let session = talk.attach().await;
         let (client, stream) = sockets().await;
         let blocked = Arc::new(Notify::new());
         let stream = Watched { stream, blocked: Arc::clone(&blocked) };
@@ -48,14 +38,11 @@ impl Silence {
         let connection = tokio::spawn(async move {
             serve(stream, session, &config, &CancellationToken::new()).await
         });
-        let conversation_id = opened.conversation.id;
-        Self { chat, conversation_id, login, connection, blocked, _client: client }
+        Self { talk, connection, blocked, _client: client }
     }
 
     async fn ada_sends(&self) {
-        let (conversation_id, content) = (self.conversation_id, "x".repeat(4_000));
-        let message = MessageSend { conversation_id, client_id: None, content };
-        soon(self.chat.send(&ada(), message)).await.unwrap();
+        self.talk.ada_sends("x".repeat(4_000)).await;
         // The connection takes what it takes of it.
         for _ in 0..10 {
             tokio::task::yield_now().await;
@@ -69,22 +56,6 @@ impl Silence {
             other => panic!("not by the server: {other:?}"),
         }
     }
-}
-
-fn ada() -> Actor {
-    Actor::user("ada".parse().unwrap())
-}
-
-/// Two ends of a connection with small buffers.
-async fn sockets() -> (TcpStream, TcpStream) {
-    let listener = TcpSocket::new_v4().unwrap();
-    listener.set_send_buffer_size(16 * 1024).unwrap();
-    listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = listener.listen(1).unwrap();
-    let client = TcpSocket::new_v4().unwrap();
-    client.set_recv_buffer_size(16 * 1024).unwrap();
-    let client = soon(client.connect(listener.local_addr().unwrap())).await.unwrap();
-    (client, soon(listener.accept()).await.unwrap().0)
 }
 
 /// A stream that tells when it takes no more.
@@ -150,6 +121,6 @@ async fn a_login_that_ends_does_not_wait_for_a_reader_that_has_stopped() {
         silence.ada_sends().await;
     }
     assert!(!silence.connection.is_finished());
-    silence.chat.end_logins(&"bo".parse().unwrap(), &[silence.login]);
+    silence.talk.bo_is_logged_out();
     assert_eq!(silence.ends().await, 4501);
 }

@@ -14,37 +14,37 @@ const LIFETIME: Duration = Duration::from_secs(60);
 ///
 /// Live events up to there are let go, so that the device is told each change once.
 #[derive(Debug, Default)]
-pub(super) struct Floors {
+pub(crate) struct Floors {
     floors: HashMap<ConversationId, u64>,
     raised: Option<Instant>,
 }
 
 impl Floors {
     /// Notes that the device knows a conversation up to a change.
-    pub(super) fn raise(&mut self, conversation: ConversationId, change: u64) {
+    pub(crate) fn raise(&mut self, conversation: ConversationId, change: u64) {
         let floor = self.floors.entry(conversation).or_insert(change);
         *floor = change.max(*floor);
         self.raised = Some(Instant::now());
     }
 
     /// Sets the floor of a conversation that is replayed from an earlier change on.
-    pub(super) fn replace(&mut self, conversation: ConversationId, change: u64) {
+    pub(crate) fn replace(&mut self, conversation: ConversationId, change: u64) {
         self.floors.insert(conversation, change);
         self.raised = Some(Instant::now());
     }
 
     /// Lets no change of a conversation pass any more, until it appears anew.
-    pub(super) fn bar(&mut self, conversation: ConversationId) {
+    pub(crate) fn bar(&mut self, conversation: ConversationId) {
         self.replace(conversation, u64::MAX);
     }
 
     /// Whether no change of a conversation passes.
-    pub(super) fn is_barred(&self, conversation: ConversationId) -> bool {
+    pub(crate) fn is_barred(&self, conversation: ConversationId) -> bool {
         self.floors.get(&conversation) == Some(&u64::MAX)
     }
 
     /// Whether a live change is news.
-    pub(super) fn lets_pass(
+    pub(crate) fn lets_pass(
         &mut self,
         conversation: ConversationId,
         change: u64,
@@ -66,7 +66,7 @@ impl Floors {
     }
 
     /// Whether the changes after `since` of a conversation that appears have yet to be told.
-    pub(super) fn needs(&self, conversation: ConversationId, since: u64) -> bool {
+    pub(crate) fn needs(&self, conversation: ConversationId, since: u64) -> bool {
         match self.floors.get(&conversation) {
             Some(&u64::MAX) | None => true,
             Some(floor) => *floor <= since,

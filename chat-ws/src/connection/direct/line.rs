@@ -1,0 +1,144 @@
+use std::io;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use chat_core::direct::{Batch, DirectWriter};
+use tokio::io::AsyncWrite;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Notify;
+
+use super::framing::{TextFrames, end_of_begun};
+
+/// The most bytes that are written directly at once: of more, a peer that reads slowly is to be
+/// waited for step by step.
+const MAX_BYTES: usize = 32 * 1024;
+
+/// The sending half of a connection, for the codec and for direct writes.
+#[derive(Debug)]
+pub(in super::super) struct Line {
+    /// Held for one write that does not wait.
+    state: Mutex<State>,
+    /// Tells the connection's task that a direct write is to be finished.
+    begun: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// None when the connection is over.
+    half: Option<OwnedWriteHalf>,
+    /// Whether the connection's task has nothing to write.
+    is_free: bool,
+    /// Whether the codec has written a part of what it has.
+    is_midway: bool,
+    /// Frames that were begun directly, and how many bytes of them are written.
+    frames: Bytes,
+    written: usize,
+}
+
+impl Line {
+    pub(super) fn new(half: OwnedWriteHalf) -> Self {
+        let state = State {
+            half: Some(half),
+            is_free: false,
+            is_midway: false,
+            frames: Bytes::new(),
+            written: 0,
+        };
+        Self { state: Mutex::new(state), begun: Notify::new() }
+    }
+
+    /// Says whether the connection's task has nothing to write.
+    pub(in super::super) fn set_free(&self, is_free: bool) {
+        self.lock().is_free = is_free;
+    }
+
+    /// Waits until a direct write was begun that is to be finished by a flush. Safe to cancel.
+    pub(in super::super) async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// Lets nothing be written directly any more, and drops frames of which nothing is written.
+    pub(in super::super) fn cut(&self) {
+        let mut state = self.lock();
+        state.is_free = false;
+        let end = end_of_begun(&state.frames, state.written);
+        state.frames.truncate(end);
+    }
+
+    /// Ends the sending half. Nothing more is written.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.is_free = false;
+        state.half = None;
+    }
+
+    /// Writes for the codec, which offers all that it has each time.
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.lock();
+        ready!(state.poll_finish(cx))?;
+        let written = ready!(state.half()?.poll_write(cx, bytes))?;
+        state.is_midway = written < bytes.len();
+        Poll::Ready(Ok(written))
+    }
+
+    /// Finishes what was begun directly.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.lock().poll_finish(cx)
+    }
+
+    pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.lock();
+        ready!(state.poll_finish(cx))?;
+        state.half()?.poll_shutdown(cx)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DirectWriter for Line {
+    fn try_write(&self, batch: &Batch<'_>) -> bool {
+        if batch.bytes() > MAX_BYTES {
+            return false;
+        }
+        let mut state = self.lock();
+        if !state.is_free || state.is_midway || state.frames.has_remaining() {
+            return false;
+        }
+        let Some(half) = &state.half else { return false };
+        let frames = batch.encoded::<TextFrames>();
+        match half.try_write(&frames) {
+            Ok(written) if written < frames.len() => {
+                (state.frames, state.written) = (frames, written);
+                drop(state);
+                self.begun.notify_one();
+                true
+            }
+            Ok(_) => true,
+            // There is no room, or nobody: the connection's task finds out which.
+            Err(_) => false,
+        }
+    }
+}
+
+impl State {
+    fn half(&mut self) -> io::Result<Pin<&mut OwnedWriteHalf>> {
+        self.half.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.frames.len() {
+            let half = self.half.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+            let written = ready!(Pin::new(half).poll_write(cx, &self.frames[self.written..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += written;
+        }
+        (self.frames, self.written) = (Bytes::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+}
