@@ -7,6 +7,7 @@
 //! which a device is told of things is the same either way.
 
 use std::any::TypeId;
+use std::cell::{Cell, OnceCell};
 use std::fmt::Debug;
 
 use bytes::Bytes;
@@ -23,6 +24,10 @@ pub trait DirectWriter: Debug + Send + Sync + 'static {
     ///
     /// It is called with locks held, from any task: it must neither wait nor call the engine.
     fn try_write(&self, batch: &Batch<'_>) -> bool;
+
+    /// Drops of what it took all frames of which nothing has been written: the device has lost the
+    /// right to them. Called as [`try_write`](Self::try_write) is.
+    fn drop_unbegun(&self);
 }
 
 /// How a transport puts text frames on the wire.
@@ -31,27 +36,51 @@ pub trait Framing: 'static {
     fn encode<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Bytes;
 }
 
+/// The most devices that one delivery is written to directly. The tasks of further ones are woken, so
+/// that whoever delivers is not kept for long, and other threads help.
+const MAX_WRITES: usize = 1_024;
+
 /// Frames on their way to many devices.
 #[derive(Debug)]
-pub struct Batch<'a>(&'a Delivery);
+pub struct Batch<'a> {
+    delivery: &'a Delivery,
+    /// The frames as one transport writes them, and which.
+    encoded: OnceCell<(TypeId, Bytes)>,
+    /// To how many devices it has been written.
+    writes: Cell<usize>,
+}
 
 impl<'a> Batch<'a> {
     pub(crate) const fn new(delivery: &'a Delivery) -> Self {
-        Self(delivery)
+        Self { delivery, encoded: OnceCell::new(), writes: Cell::new(0) }
+    }
+
+    pub(crate) const fn delivery(&self) -> &'a Delivery {
+        self.delivery
+    }
+
+    /// Has a connection write it, unless it has been written to enough.
+    pub(crate) fn write_to(&self, writer: &dyn DirectWriter) -> bool {
+        let writes = self.writes.get();
+        if writes >= MAX_WRITES || !writer.try_write(self) {
+            return false;
+        }
+        self.writes.set(writes + 1);
+        true
     }
 
     /// Bytes of all frames together, without what a transport adds.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.bytes()
+        self.delivery.bytes()
     }
 
     /// The frames as a transport writes them, encoded for the first device that asks. Each frame is
     /// valid UTF-8.
     #[must_use]
     pub fn encoded<F: Framing>(&self) -> Bytes {
-        let encode = || F::encode(self.0.frames().iter().map(crate::hub::Frame::text));
-        let (framing, bytes) = self.0.wire().get_or_init(|| (TypeId::of::<F>(), encode()));
+        let encode = || F::encode(self.delivery.frames().iter().map(crate::hub::Frame::text));
+        let (framing, bytes) = self.encoded.get_or_init(|| (TypeId::of::<F>(), encode()));
         // Of several transports in one process all but the first encode for each device.
         if *framing == TypeId::of::<F>() { bytes.clone() } else { encode() }
     }

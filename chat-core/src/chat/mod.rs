@@ -154,12 +154,7 @@ impl Chat {
         let window = window.min(self.engine.presence.return_window());
         let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
         let event = SignalEvent::SessionDraining { reconnect_after_ms: [0, millis] };
-        let delivery = Delivery::signal(&event, None);
-        let mut devices = Vec::new();
-        self.engine.router.hub.for_each_device(|device| {
-            device.deliver(&delivery);
-            devices.push(Arc::clone(device));
-        });
+        let mut devices = self.engine.router.hub.deliver_to_all(&Delivery::signal(&event, None));
         let rest = devices.split_off(devices.len().min(STAGE.max(devices.len() / STAGES)));
         end_all(&devices);
         if !rest.is_empty() {

@@ -1,5 +1,4 @@
-use std::any::TypeId;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chat_proto::{ChangeEvent, ConversationId, Event, SessionId, SignalEvent, UserId};
@@ -111,11 +110,7 @@ struct Parts {
     class: Class,
     /// The users who get a frame of their own.
     origins: Vec<UserId>,
-    wire: OnceLock<Wire>,
 }
-
-/// The frames as one transport writes them, and which.
-type Wire = (TypeId, Bytes);
 
 impl Delivery {
     /// A batch of changes of one conversation.
@@ -134,7 +129,7 @@ impl Delivery {
             frames.iter().filter_map(|frame| Some(frame.own.as_ref()?.0.clone())).collect();
         origins.sort_unstable();
         origins.dedup();
-        Self(Arc::new(Parts { frames, bytes, class, origins, wire: OnceLock::new() }))
+        Self(Arc::new(Parts { frames, bytes, class, origins }))
     }
 
     pub(crate) fn frames(&self) -> &[Frame] {
@@ -152,10 +147,6 @@ impl Delivery {
     /// Whether this user gets frames that are not everybody's.
     pub(crate) fn differs_for(&self, user: &UserId) -> bool {
         self.0.origins.contains(user)
-    }
-
-    pub(crate) fn wire(&self) -> &OnceLock<Wire> {
-        &self.0.wire
     }
 }
 

@@ -1,6 +1,7 @@
 use chat_proto::{LoginSessionId, SessionId, UserId};
 
-use super::{Delivery, Outbox};
+use super::Outbox;
+use crate::direct::Batch;
 
 /// One attached device, as the hub knows it.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ impl Device {
     }
 
     /// Offers a delivery: written at once where that is possible, and otherwise to be taken.
-    pub(crate) fn deliver(&self, delivery: &Delivery) {
-        self.outbox.deliver(delivery, &self.user);
+    pub(crate) fn deliver(&self, batch: &Batch<'_>) {
+        self.outbox.deliver(batch, &self.user);
     }
 }

@@ -18,6 +18,7 @@ pub(crate) use device::Device;
 pub(crate) use floors::Floors;
 pub(crate) use outbox::{Direct, End, Item, Outbox, Taken};
 
+use crate::direct::Batch;
 use crate::sharded::Sharded;
 
 /// The registry of attached devices.
@@ -205,18 +206,29 @@ impl Hub {
     ) {
         let room = self.rooms.lock(&conversation).get(&conversation).cloned();
         let Some(room) = room else { return };
+        let batch = Batch::new(delivery);
         for device in room.devices.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if except != Some(&device.user) {
-                device.deliver(delivery);
+                device.deliver(&batch);
             }
         }
     }
 
-    /// Offers a delivery to every device of a user.
-    pub(crate) fn deliver_to_user(&self, user: &UserId, delivery: &Delivery) {
-        for device in self.devices(user) {
-            device.deliver(delivery);
+    /// Offers a delivery to every device of these users.
+    pub(crate) fn deliver_to_users(&self, users: &[UserId], delivery: &Delivery) {
+        let batch = Batch::new(delivery);
+        for user in users {
+            self.devices(user).iter().for_each(|device| device.deliver(&batch));
         }
+    }
+
+    /// Offers a delivery to every device here, and returns them all.
+    pub(crate) fn deliver_to_all(&self, delivery: &Delivery) -> Vec<Arc<Device>> {
+        let mut devices = Vec::new();
+        self.for_each_device(|device| devices.push(Arc::clone(device)));
+        let batch = Batch::new(delivery);
+        devices.iter().for_each(|device| device.deliver(&batch));
+        devices
     }
 
     /// Visits every device here.

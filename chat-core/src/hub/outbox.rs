@@ -96,11 +96,11 @@ struct State {
 impl Outbox {
     /// Writes a delivery to this user's device at once, if nothing that is older waits, and adds it
     /// otherwise.
-    pub(crate) fn deliver(&self, delivery: &Delivery, user: &UserId) {
+    pub(crate) fn deliver(&self, batch: &Batch<'_>, user: &UserId) {
         // Under the lock, so that it keeps its place among what is offered.
         let mut state = lock(&self.state);
-        if !state.write(delivery, user) {
-            self.add(state, Item::Delivery(delivery.clone()));
+        if !state.write(batch, user) {
+            self.add(state, Item::Delivery(batch.delivery().clone()));
         }
     }
 
@@ -182,8 +182,9 @@ impl Outbox {
 
 impl State {
     /// Writes a delivery at once. False if it has to be taken as any other.
-    fn write(&mut self, delivery: &Delivery, user: &UserId) -> bool {
+    fn write(&mut self, batch: &Batch<'_>, user: &UserId) -> bool {
         let Some(Direct { writer, floors }) = &mut self.direct else { return false };
+        let delivery = batch.delivery();
         if !self.queue.is_empty() || self.end.is_some() || delivery.differs_for(user) {
             return false;
         }
@@ -191,7 +192,7 @@ impl State {
         let first = delivery.frames().first().and_then(super::Frame::tells);
         let is_news =
             first.is_none_or(|(place, number)| floors.lets_pass(place, number, Instant::now()));
-        is_news && writer.try_write(&Batch::new(delivery))
+        is_news && batch.write_to(&**writer)
     }
 
     /// Makes room for an item and adds it; false when it was dropped.
@@ -240,7 +241,9 @@ impl State {
         if self.end.as_ref().is_none_or(|end| !end.at_once) {
             self.queue = VecDeque::new();
             self.bytes = 0;
-            self.direct = None;
+            if let Some(Direct { writer, .. }) = self.direct.take() {
+                writer.drop_unbegun();
+            }
             self.end = Some(End { code, last, at_once: true });
         }
     }

@@ -90,10 +90,8 @@ impl Router {
     pub(crate) fn show_presence(&self, entry: PresenceEntry, audience: Option<&[UserId]>) {
         let delivery = Delivery::signal(&SignalEvent::PresenceChanged(entry), None);
         match audience {
-            Some(users) => {
-                users.iter().for_each(|user| self.hub.deliver_to_user(user, &delivery));
-            }
-            None => self.hub.for_each_device(|device| device.deliver(&delivery)),
+            Some(users) => self.hub.deliver_to_users(users, &delivery),
+            None => drop(self.hub.deliver_to_all(&delivery)),
         }
     }
 

@@ -264,7 +264,8 @@ impl Router {
     }
 
     fn show_user(&self, user: &UserId, event: &SignalEvent, origin: Option<&Origin>) {
-        self.hub.deliver_to_user(user, &Delivery::signal(event, origin));
+        let users = std::slice::from_ref(user);
+        self.hub.deliver_to_users(users, &Delivery::signal(event, origin));
     }
 
     fn send(&self, subject: Subject, origin: Option<&Origin>, notice: impl FnOnce() -> Notice) {

@@ -38,6 +38,9 @@ impl DirectWriter for Line {
         self.written.notify_one();
         true
     }
+
+    /// All that is taken is written.
+    fn drop_unbegun(&self) {}
 }
 
 /// Each frame on a line.

@@ -164,6 +164,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
             self.let_write(false);
             self.deaf_since.get_or_insert_with(Instant::now);
             let output = match happening {
+                Happening::Turn(Turn::Finish(closing)) => {
+                    // What was said before includes what was begun directly.
+                    let flushed = self.socket.write(Output::Queued);
+                    let flushed = write(flushed, &mut self.backlog, speaker, cut.as_mut()).await;
+                    Err(flushed.err().unwrap_or(Ending::Close(closing)))
+                }
                 Happening::Turn(turn) => speak(turn),
                 Happening::Received(received) => self.listen(received, speaker),
                 Happening::Alarm => self.check(is_listening),

@@ -17,9 +17,11 @@ use crate::soon;
 
 const ROUNDS: usize = 20;
 const SENDERS: [&str; 3] = ["ada", "bo", "cy"];
-/// Short times, so that a round is short.
-const QUICK: [&str; 9] = [
+/// Short times, so that a round is short; and nobody is given up who reads nothing for some rounds.
+const QUICK: [&str; 11] = [
     "--dev",
+    "--set",
+    "heartbeat.ping_interval_ms=3600000",
     "--set",
     "limits.messages_per_second=100000",
     "--set",

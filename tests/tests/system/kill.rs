@@ -23,10 +23,10 @@ struct Sender {
 }
 
 impl Sender {
-    /// Sends one message after another until the connection ends, beginning with the one that was
+    /// Sends one message after another until the connection ends, if there is one, beginning with the one that was
     /// left open.
     async fn send_until_killed(&mut self, name: &str, server: &Server, room: &str) {
-        let mut person = Person::connect(server, &self.token).await;
+        let Some(mut person) = Person::try_connect(server, &self.token).await else { return };
         loop {
             let client_id = self.open.take().unwrap_or_else(|| {
                 self.sent += 1;

@@ -46,20 +46,29 @@ pub(crate) async fn refused(server: &Server, path: &str, headers: &[(&str, &str)
 
 impl Person {
     pub(crate) async fn connect(server: &Server, token: &str) -> Self {
+        Self::try_connect(server, token).await.expect("connected")
+    }
+
+    /// Connects to a server that may end meanwhile.
+    pub(crate) async fn try_connect(server: &Server, token: &str) -> Option<Self> {
         let authorization = format!("Bearer {token}");
         let headers =
             [("authorization", authorization.as_str()), ("sec-websocket-protocol", "chat.v1")];
-        let socket = handshake(server, "/api/chat/ws", &headers).await.unwrap();
-        Self::greeted(socket).await
+        let socket = handshake(server, "/api/chat/ws", &headers).await.ok()?;
+        Self::try_greeted(socket).await
     }
 
     /// Waits for the greeting.
     pub(crate) async fn greeted(socket: WebSocketStream<TcpStream>) -> Self {
+        Self::try_greeted(socket).await.expect("a greeting")
+    }
+
+    async fn try_greeted(socket: WebSocketStream<TcpStream>) -> Option<Self> {
         let mut person = Self { socket, ready: Value::Null, waiting: VecDeque::new(), next_id: 1 };
-        let mut ready = person.frame().await.expect("a greeting");
+        let mut ready = person.frame().await?;
         assert_eq!(ready["type"], "session.ready");
         person.ready = ready["payload"].take();
-        person
+        Some(person)
     }
 
     /// The next frame; none when the connection has ended.

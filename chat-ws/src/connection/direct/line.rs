@@ -61,10 +61,8 @@ impl Line {
 
     /// Lets nothing be written directly any more, and drops frames of which nothing is written.
     pub(in super::super) fn cut(&self) {
-        let mut state = self.lock();
-        state.is_free = false;
-        let end = end_of_begun(&state.frames, state.written);
-        state.frames.truncate(end);
+        self.set_free(false);
+        self.drop_unbegun();
     }
 
     /// Ends the sending half. Nothing more is written.
@@ -121,6 +119,12 @@ impl DirectWriter for Line {
             // There is no room, or nobody: the connection's task finds out which.
             Err(_) => false,
         }
+    }
+
+    fn drop_unbegun(&self) {
+        let mut state = self.lock();
+        let end = end_of_begun(&state.frames, state.written);
+        state.frames.truncate(end);
     }
 }
 

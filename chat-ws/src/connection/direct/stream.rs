@@ -21,8 +21,13 @@ pub(in super::super) struct LineStream {
 
 impl LineStream {
     pub(in super::super) fn new(stream: TcpStream, early: Bytes) -> Self {
+        // The codec gathers what belongs together. A connection for which this fails is at its end.
+        let _ = stream.set_nodelay(true);
+        // Even an empty part keeps the HTTP server's whole buffer.
+        let kept = Bytes::copy_from_slice(&early);
+        drop(early);
         let (half, sending) = stream.into_split();
-        Self { early, half, line: Arc::new(Line::new(sending)) }
+        Self { early: kept, half, line: Arc::new(Line::new(sending)) }
     }
 
     pub(in super::super) fn line(&self) -> Arc<Line> {
