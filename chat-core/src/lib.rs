@@ -61,6 +61,8 @@ pub mod breaker;
 pub mod broker;
 pub mod cache;
 pub mod limit;
+#[cfg(feature = "parts")]
+pub mod parts;
 pub mod presence;
 pub mod store;
 #[cfg(feature = "testing")]
