@@ -1,5 +1,5 @@
 # Everything here needs cargo; the pinned compiler comes with rustup. The tests need the servers that
-# scripts/test-servers.sh installs, too.
+# scripts/test-servers.sh installs, and valgrind, too.
 
 # Debug: the first start takes well under half as long as with --release, whose optimisation is for
 # deployments, and a change shows after seconds instead of a minute. Password hashing
@@ -13,10 +13,10 @@ BROKER ?= nats
 LISTEN ?= 127.0.0.1:8080
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test fmt bench check-tools test-servers
+.PHONY: help run cluster test fmt bench instructions instructions-baseline check-tools test-servers
 
 help: ## show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 run: check-tools ## start a development server on http://127.0.0.1:8080
 	cargo run --locked --profile $(RUN_PROFILE) --package chat-server -- serve --dev $(ARGS)
@@ -32,12 +32,19 @@ test: check-tools test-servers ## everything that CI checks, in its order
 	cargo test --locked --workspace --all-features --all-targets
 	cargo test --locked --workspace --all-features --doc
 	sh scripts/floors.sh
+	sh scripts/instructions.sh check
 
 fmt: check-tools ## format all code
 	cargo fmt --all
 
 bench: check-tools ## run the microbenchmarks
 	cargo bench --locked --package chat-benches
+
+instructions: check-tools ## count the instructions of the hot paths, fail where they have grown
+	sh scripts/instructions.sh check
+
+instructions-baseline: check-tools ## write down what the hot paths take now
+	sh scripts/instructions.sh accept
 
 check-tools:
 	@command -v cargo >/dev/null || { \

@@ -46,6 +46,8 @@ other_crypto="ring openssl openssl-sys native-tls"
     forbid chat-ws $(floor3 chat-ws) chat-server axum $databases $brokers $other_crypto
     forbid chat-http $(floor3 chat-http) chat-server tokio-tungstenite $databases $brokers $other_crypto
     forbid chat-server $other_crypto
+    # What counts instructions is built in it, for each run of CI.
+    forbid chat-bench-room $(floor3) chat-server $network $databases $brokers $other_crypto
     forbid chat-test-servers tokio chat-proto chat-core $network $databases $brokers $other_crypto
 }
 

@@ -62,6 +62,8 @@ pub mod broker;
 pub mod cache;
 pub mod direct;
 pub mod limit;
+#[cfg(feature = "parts")]
+pub mod parts;
 pub mod presence;
 pub mod store;
 #[cfg(feature = "testing")]

@@ -43,6 +43,8 @@ use crate::tasks::Tasks;
 use crate::within::within;
 
 pub(crate) use envelope::Notice as RouterNotice;
+#[cfg(feature = "parts")]
+pub(crate) use gate::OrderGate;
 
 /// The largest notice of a change that travels whole, in bytes. Most messages are far smaller.
 const MAX_WHOLE: usize = 8 * 1024;
