@@ -32,7 +32,6 @@ test: check-tools test-servers ## everything that CI checks, in its order
 	cargo test --locked --workspace --all-features --all-targets
 	cargo test --locked --workspace --all-features --doc
 	sh scripts/floors.sh
-	sh scripts/instructions.sh check
 
 fmt: check-tools ## format all code
 	cargo fmt --all
