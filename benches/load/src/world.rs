@@ -1,14 +1,19 @@
 use std::time::Duration;
 
 use chat_auth::{HmacKey, JwtIssuer, TokenSubject};
-use chat_core::proto::{ConversationId, DisplayName, RoomName, UserId, Username, Visibility};
-use chat_core::store::{EnsureUser, JoinOutcome, NewDirect, NewRoom, NewUser, Store};
+use chat_core::proto::{
+    ClientId, ConversationId, DisplayName, MessageBody, MessageId, RoomName, UserId, Username,
+    Visibility,
+};
+use chat_core::store::{EnsureUser, JoinOutcome, MessageDraft, NewDirect, NewRoom, NewUser, Store};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
+/// Messages that are stored at once.
+const BATCH: usize = 1_000;
 /// What tokens are signed with.
 pub(crate) const SECRET: &str = "a secret that only the servers of a measurement have";
 /// How long tokens are good for.
@@ -23,6 +28,16 @@ pub(crate) struct World {
     pub(crate) rooms: Vec<Room>,
     /// Pairs that have a conversation.
     pub(crate) directs: Vec<Direct>,
+    /// Messages that each room begins with.
+    #[serde(default)]
+    pub(crate) messages: usize,
+}
+
+/// A conversation and the connections of its members.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) id: ConversationId,
+    pub(crate) connections: Vec<usize>,
 }
 
 /// A room.
@@ -56,6 +71,13 @@ impl World {
         self.directs.push(Direct { id: ConversationId::generate(), pair: [one, other] });
     }
 
+    /// All conversations, first the rooms, when every user has the connection of the same number.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let rooms = self.rooms.iter().map(|room| (room.id, room.members.clone()));
+        let directs = self.directs.iter().map(|direct| (direct.id, direct.pair.to_vec()));
+        rooms.chain(directs).map(|(id, connections)| Place { id, connections }).collect()
+    }
+
     /// Puts all of it into a store.
     pub(crate) async fn fill(&self, store: &dyn Store) -> Result<(), Failure> {
         let created_at = Timestamp::now();
@@ -84,6 +106,30 @@ impl World {
         for Direct { id, pair: [opener, peer] } in &self.directs {
             let (opener, peer) = (user(*opener)?, user(*peer)?);
             store.open_direct(NewDirect { id: *id, opener, peer, created_at }).await?;
+        }
+        for room in &self.rooms {
+            self.write_in(room, store).await?;
+        }
+        Ok(())
+    }
+
+    /// The messages that a room begins with, from its members in turns.
+    async fn write_in(&self, room: &Room, store: &dyn Store) -> Result<(), Failure> {
+        let content = MessageBody::parse(chat_benches::TEXT, chat_benches::TEXT.len())?;
+        let members = room.members.iter().map(|member| user(*member));
+        let members = members.collect::<Result<Vec<_>, _>>()?;
+        for first in (0..self.messages).step_by(BATCH) {
+            let numbers = first..(first + BATCH).min(self.messages);
+            let draft = |number: usize| MessageDraft {
+                id: MessageId::generate(),
+                conversation_id: room.id,
+                sender_id: members[number % members.len()].clone(),
+                client_id: ClientId::generate(),
+                content: content.clone(),
+                mentions: Vec::new(),
+                created_at: Timestamp::now(),
+            };
+            store.append(numbers.map(draft).collect()).await?;
         }
         Ok(())
     }

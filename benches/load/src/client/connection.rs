@@ -115,14 +115,13 @@ impl Connection {
         &mut self,
         buffer: &mut [u8],
         is_ending: bool,
-        kept: u8,
         tell: &mut impl FnMut(Heard),
     ) {
         while !self.is_over() {
             match self.stream.read(buffer) {
                 Ok(0) => self.lose(tell),
                 Ok(count) => {
-                    self.take(&buffer[..count], kept, tell);
+                    self.take(&buffer[..count], tell);
                     // All has been read, as a full buffer would have told otherwise (epoll(7)).
                     if count < buffer.len() && !is_ending {
                         return;
@@ -135,14 +134,21 @@ impl Connection {
         }
     }
 
+    /// Ends it.
+    pub(super) fn hang_up(&mut self) {
+        self.state = State::Over;
+        // One that is gone already cannot be ended.
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+
     fn lose(&mut self, tell: &mut impl FnMut(Heard)) {
         self.state = State::Over;
         tell(Heard::Lost);
     }
 
-    fn take(&mut self, bytes: &[u8], kept: u8, tell: &mut impl FnMut(Heard)) {
+    fn take(&mut self, bytes: &[u8], tell: &mut impl FnMut(Heard)) {
         match &mut self.state {
-            State::Open => self.frames(bytes, kept, tell),
+            State::Open => self.frames(bytes, tell),
             State::Over => {}
             State::Handshake(head) => {
                 head.extend_from_slice(bytes);
@@ -156,16 +162,16 @@ impl Connection {
                         let rest = rest.to_vec();
                         self.state = State::Open;
                         tell(Heard::Opened);
-                        self.frames(&rest, kept, tell);
+                        self.frames(&rest, tell);
                     }
                 }
             }
         }
     }
 
-    fn frames(&mut self, bytes: &[u8], kept: u8, tell: &mut impl FnMut(Heard)) {
+    fn frames(&mut self, bytes: &[u8], tell: &mut impl FnMut(Heard)) {
         let mut pings = Vec::new();
-        self.parser.feed(bytes, kept | Kind::Ping as u8, &mut |frame| {
+        self.parser.feed(bytes, Kind::Ping as u8, &mut |frame| {
             if frame.kind == Kind::Ping {
                 pings.extend(masked_pong(frame.payload.as_deref().unwrap_or_default()));
             } else {

@@ -13,6 +13,8 @@ use crate::measure::Latencies;
 /// The most connections of one process: each is a file, and more than this many are not allowed to
 /// be open.
 const MOST: usize = 19_000;
+/// Bytes that the system keeps for a connection which nobody reads.
+const SMALL_BUFFER: usize = 4_096;
 /// Handshakes that are under way at once.
 const AT_ONCE: usize = 64;
 
@@ -45,8 +47,8 @@ pub(crate) enum Happening {
     Refused(u16),
     /// The connection has ended.
     Lost,
-    /// A frame of this kind, of so many bytes, with its payload if it was asked for.
-    Frame(Kind, usize, Option<Vec<u8>>),
+    /// A frame of this kind, with so many bytes in it.
+    Frame(Kind, usize),
 }
 
 /// Many connections to one server.
@@ -57,8 +59,6 @@ pub(crate) struct Fleet {
     events: Events,
     connections: Vec<Connection>,
     buffer: Box<[u8]>,
-    /// The sum of the kinds whose payloads are wanted.
-    kept: u8,
     /// Nothing is waited for beyond this.
     deadline: Instant,
 }
@@ -72,14 +72,8 @@ impl Fleet {
             events: Events::with_capacity(4_096),
             connections: Vec::new(),
             buffer: vec![0; 256 * 1024].into(),
-            kept: 0,
             deadline: Instant::now() + patience,
         })
-    }
-
-    /// From now on the payloads of these kinds are handed over.
-    pub(crate) fn keep(&mut self, kinds: &[Kind]) {
-        self.kept = kinds.iter().fold(0, |kept, kind| kept | *kind as u8);
     }
 
     /// How many connections have been begun.
@@ -105,6 +99,18 @@ impl Fleet {
         let request = request(self.server, &visit.path, visit.token.as_deref());
         self.connections[number] = Connection::begin(self.server, source(number), request)?;
         self.register(number)
+    }
+
+    /// Reads a connection no more, and has the system keep little of what comes.
+    pub(crate) fn stop_reading(&mut self, number: usize) -> Result<(), Failure> {
+        let stream = self.connections[number].stream();
+        socket2::SockRef::from(&*stream).set_recv_buffer_size(SMALL_BUFFER)?;
+        Ok(self.poll.registry().deregister(stream)?)
+    }
+
+    /// Ends a connection without a word, as a device does that has gone.
+    pub(crate) fn hang_up(&mut self, number: usize) {
+        self.connections[number].hang_up();
     }
 
     fn register(&mut self, number: usize) -> Result<(), Failure> {
@@ -181,14 +187,12 @@ impl Fleet {
             if event.is_readable() || event.is_error() {
                 let at = Instant::now();
                 let ending = event.is_read_closed() || event.is_error();
-                connection.read(&mut self.buffer, ending, self.kept, &mut |heard| {
+                connection.read(&mut self.buffer, ending, &mut |heard| {
                     let what = match heard {
                         Heard::Opened => Happening::Opened,
                         Heard::Refused(status) => Happening::Refused(status),
                         Heard::Lost => Happening::Lost,
-                        Heard::Frame(frame) => {
-                            Happening::Frame(frame.kind, frame.length, frame.payload)
-                        }
+                        Heard::Frame(frame) => Happening::Frame(frame.kind, frame.length),
                     };
                     arrivals.push(Arrival { connection: number, at, what });
                 });

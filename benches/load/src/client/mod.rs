@@ -9,7 +9,9 @@ mod fleet;
 mod frame;
 mod handshake;
 mod parser;
+mod rest;
 
 pub(crate) use fleet::{Arrival, Fleet, Happening, Visit};
 pub(crate) use frame::{header, masked_text};
 pub(crate) use parser::{Kind, Parser};
+pub(crate) use rest::Rest;

@@ -24,8 +24,6 @@ pub(crate) struct Connect {
 
 /// How long all may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// What a server does for a connection somewhat later counts, too.
-const REST: Duration = Duration::from_millis(500);
 
 impl Connect {
     fn users(&self) -> usize {
@@ -41,11 +39,11 @@ impl Connect {
         let visits: Vec<_> = (0..self.users()).map(|user| server.visit(user, 0)).collect();
         let (warm_up, counted) = visits.split_at(self.warm_up);
         fleet.connect(warm_up)?;
-        fleet.idle(REST)?;
+        fleet.idle(server.rest)?;
         let (processor, began) = (server.processor.now()?, Instant::now());
         let latencies = fleet.connect(counted)?;
         let time = began.elapsed();
-        fleet.idle(REST)?;
+        fleet.idle(server.rest)?;
         let used = server.processor.now()? - processor;
         let count = counted.len() as f64;
         Ok(Figures::default()

@@ -6,13 +6,7 @@ use chat_core::proto::ConversationId;
 use crate::Failure;
 use crate::client::{Arrival, Fleet, Happening, Kind, masked_text};
 use crate::measure::Latencies;
-
-/// A conversation and the connections of its members.
-#[derive(Debug)]
-pub(super) struct Place {
-    pub(super) id: ConversationId,
-    pub(super) connections: Vec<usize>,
-}
+use crate::world::Place;
 
 /// Messages on their way, between connections that take part in one conversation each.
 #[derive(Debug)]
@@ -133,6 +127,11 @@ impl Exchange {
         self.sent[place].push((since, connections.len()));
         self.members[sender].unanswered.push_back(since);
         fleet.send(sender, &frame);
+    }
+
+    /// How many have reached everybody.
+    pub(super) const fn done(&self) -> usize {
+        self.done
     }
 
     /// How many are under way.

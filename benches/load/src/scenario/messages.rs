@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::exchange::{Exchange, Place};
+use super::exchange::Exchange;
 use crate::Failure;
 use crate::client::Fleet;
 use crate::compare::Figures;
@@ -33,23 +33,27 @@ pub(crate) struct Messages {
 
 /// How long all may take.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// How long is waited after connecting, until what a server holds back at first has gone out.
-const REST: Duration = Duration::from_millis(400);
 
 const fn one() -> usize {
     1
 }
 
+/// So many pairs with a direct conversation each; the first two users are a pair, and so on.
+pub(super) fn pairs(count: usize) -> World {
+    let mut world = World::of(2 * count);
+    (0..count).for_each(|pair| world.direct(2 * pair, 2 * pair + 1));
+    world
+}
+
 impl Messages {
     pub(super) fn world(&self) -> World {
+        if self.direct {
+            return pairs(self.rooms);
+        }
         let mut world = World::of(self.rooms * self.members);
         for room in 0..self.rooms {
             let first = room * self.members;
-            if self.direct {
-                world.direct(first, first + 1);
-            } else {
-                world.room(first..first + self.members);
-            }
+            world.room(first..first + self.members);
         }
         world
     }
@@ -59,8 +63,8 @@ impl Messages {
         let users = 0..self.rooms * self.members;
         let visits: Vec<_> = users.map(|user| server.visit(user, user / self.members)).collect();
         fleet.connect(&visits)?;
-        fleet.idle(REST)?;
-        let mut exchange = Exchange::new(self.places(server.world))?;
+        fleet.idle(server.rest)?;
+        let mut exchange = Exchange::new(server.world.places())?;
         exchange.run(&mut fleet, self.warm_up, self.outstanding)?;
         let own = Processor::of(std::process::id())?;
         let (processor, before) = (server.processor.now()?, own.now()?);
@@ -77,11 +81,5 @@ impl Messages {
             .with("messages_per_cpu_s", messages / used.as_secs_f64())
             .with_latencies("delivery", &done.deliveries_after)
             .with_latencies("reply", &done.replies_after))
-    }
-
-    fn places(&self, world: &World) -> Vec<Place> {
-        let rooms = world.rooms.iter().map(|room| (room.id, room.members.clone()));
-        let directs = world.directs.iter().map(|direct| (direct.id, direct.pair.to_vec()));
-        rooms.chain(directs).map(|(id, connections)| Place { id, connections }).collect()
     }
 }

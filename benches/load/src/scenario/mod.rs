@@ -2,11 +2,15 @@
 //! do it in turns, and what is asked of the outcome.
 
 mod connect;
+mod disturbed;
 mod exchange;
 mod flush;
 mod idle;
 mod messages;
+mod paced;
 mod probe;
+mod reconnect;
+mod requests;
 mod spec;
 mod work;
 

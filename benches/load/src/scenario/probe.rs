@@ -42,7 +42,7 @@ fn length_of(fleet: &mut Fleet, wanted: Kind) -> Result<usize, Failure> {
         fleet.turn(&mut arrivals)?;
         for arrival in arrivals.drain(..) {
             match arrival.what {
-                Happening::Frame(kind, length, _)
+                Happening::Frame(kind, length)
                     if kind == wanted && arrival.connection + 1 == fleet.len() =>
                 {
                     return Ok(length);

@@ -1,9 +1,13 @@
 use serde::Deserialize;
 
 use super::connect::Connect;
+use super::disturbed::Disturbed;
 use super::flush::Flush;
 use super::idle::Idle;
 use super::messages::Messages;
+use super::paced::Paced;
+use super::reconnect::Reconnect;
+use super::requests::Requests;
 use crate::Failure;
 use crate::compare::Figures;
 use crate::target::Running;
@@ -17,6 +21,10 @@ pub(crate) enum Work {
     Idle(Idle),
     Connect(Connect),
     Flush(Flush),
+    Paced(Paced),
+    Reconnect(Reconnect),
+    Requests(Requests),
+    Disturbed(Disturbed),
 }
 
 impl Work {
@@ -27,6 +35,10 @@ impl Work {
             Self::Idle(work) => work.world(),
             Self::Connect(work) => work.world(),
             Self::Flush(_) => World::default(),
+            Self::Paced(work) => work.world(),
+            Self::Reconnect(work) => work.world(),
+            Self::Requests(work) => work.world(),
+            Self::Disturbed(work) => work.world(),
         }
     }
 
@@ -36,6 +48,10 @@ impl Work {
             Self::Messages(work) => work.measure(server),
             Self::Idle(work) => work.measure(server),
             Self::Connect(work) => work.measure(server),
+            Self::Paced(work) => work.measure(server),
+            Self::Reconnect(work) => work.measure(server),
+            Self::Requests(work) => work.measure(server),
+            Self::Disturbed(work) => work.measure(server),
             Self::Flush(_) => Err("this is done to a disk".into()),
         }
     }

@@ -20,6 +20,8 @@ pub(crate) struct Running<'s> {
     pub(crate) address: SocketAddr,
     pub(crate) world: &'s World,
     pub(crate) processor: Processor,
+    /// How long it is left alone before and after what is measured.
+    pub(crate) rest: Duration,
     tokens: &'s [String],
     process: Process,
 }
@@ -43,6 +45,7 @@ impl<'s> Running<'s> {
         command: &mut Command,
         world: &'s World,
         tokens: &'s [String],
+        rest: Duration,
     ) -> Result<Self, Failure> {
         // What is set for another server must not reach this one.
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped());
@@ -59,7 +62,7 @@ impl<'s> Running<'s> {
             line.rsplit_once("http://").ok_or("the server does not say where it listens")?;
         let address = address.1.parse()?;
         let processor = Processor::of(process.0.id())?;
-        Ok(Self { target, address, world, processor, tokens, process })
+        Ok(Self { target, address, world, processor, rest, tokens, process })
     }
 
     /// How a user connects, to a limit as a member of a room. Direct conversations are rooms behind

@@ -19,6 +19,10 @@ pub(crate) struct Settings {
     /// Let the system choose processors: for tests of the harness, whose figures mean nothing
     #[arg(long)]
     pub(crate) unpinned: bool,
+    /// How long a server is left alone before and after what is measured, in milliseconds: until what
+    /// it holds back at first has gone out
+    #[arg(long, default_value_t = 500)]
+    pub(crate) rest_ms: u64,
     /// Where results, and databases while they are used, are put
     #[arg(long, default_value = "target/load")]
     pub(crate) folder: PathBuf,

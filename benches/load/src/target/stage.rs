@@ -2,6 +2,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -88,12 +89,12 @@ impl Stage {
             pinned
         };
         command.args(arguments).stderr(File::create(self.file("log"))?);
-        Running::start(self.target, &mut command, &self.template.world, &self.tokens).map_err(
-            |error| {
-                let log = std::fs::read_to_string(self.file("log")).unwrap_or_default();
-                format!("{:?} does not start: {error}\n{log}", self.target).into()
-            },
-        )
+        let rest = Duration::from_millis(self.settings.rest_ms);
+        let (world, tokens) = (&self.template.world, &self.tokens);
+        Running::start(self.target, &mut command, world, tokens, rest).map_err(|error| {
+            let log = std::fs::read_to_string(self.file("log")).unwrap_or_default();
+            format!("{:?} does not start: {error}\n{log}", self.target).into()
+        })
     }
 
     /// The folder, for who measures its disk.
