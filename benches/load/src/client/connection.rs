@@ -171,7 +171,7 @@ impl Connection {
 
     fn frames(&mut self, bytes: &[u8], tell: &mut impl FnMut(Heard)) {
         let mut pings = Vec::new();
-        self.parser.feed(bytes, Kind::Ping as u8, &mut |frame| {
+        self.parser.feed(bytes, Kind::Ping as u8 | Kind::Error as u8, &mut |frame| {
             if frame.kind == Kind::Ping {
                 pings.extend(masked_pong(frame.payload.as_deref().unwrap_or_default()));
             } else {

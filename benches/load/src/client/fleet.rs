@@ -6,7 +6,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::connection::{Connection, Heard, source};
 use super::handshake::request;
-use super::parser::Kind;
+use super::parser::{Frame, Kind};
 use crate::Failure;
 use crate::measure::Latencies;
 
@@ -47,7 +47,9 @@ pub(crate) enum Happening {
     Refused(u16),
     /// The connection has ended.
     Lost,
-    /// A frame of this kind, with so many bytes in it.
+    /// A command was refused, in these words.
+    Error(String),
+    /// Another frame of this kind, with so many bytes in it.
     Frame(Kind, usize),
 }
 
@@ -108,6 +110,11 @@ impl Fleet {
         Ok(self.poll.registry().deregister(stream)?)
     }
 
+    /// Reads it again.
+    pub(crate) fn go_on_reading(&mut self, number: usize) -> Result<(), Failure> {
+        self.register(number)
+    }
+
     /// Ends a connection without a word, as a device does that has gone.
     pub(crate) fn hang_up(&mut self, number: usize) {
         self.connections[number].hang_up();
@@ -147,6 +154,7 @@ impl Fleet {
                         return Err(format!("a handshake was refused: {status}").into());
                     }
                     Happening::Lost => return Err("a connection was lost".into()),
+                    Happening::Error(words) => return Err(words.into()),
                     Happening::Opened | Happening::Frame(..) => {}
                 }
             }
@@ -192,6 +200,9 @@ impl Fleet {
                         Heard::Opened => Happening::Opened,
                         Heard::Refused(status) => Happening::Refused(status),
                         Heard::Lost => Happening::Lost,
+                        Heard::Frame(Frame { payload: Some(words), .. }) => {
+                            Happening::Error(String::from_utf8_lossy(&words).into_owned())
+                        }
                         Heard::Frame(frame) => Happening::Frame(frame.kind, frame.length),
                     };
                     arrivals.push(Arrival { connection: number, at, what });

@@ -67,12 +67,13 @@ impl Disturbed {
         let mut healthy = Exchange::new(directs.collect())?;
         healthy.run(&mut fleet, self.pairs * 4, self.pairs)?;
         let own = 2 * self.pairs;
-        if self.by == Disturbance::SlowReaders {
-            let is_slow = |one: &usize| !(*one - own).is_multiple_of(self.members);
-            for one in (own..fleet.len()).filter(is_slow) {
-                fleet.stop_reading(one)?;
+        let slow: Vec<usize> = match self.by {
+            Disturbance::SlowReaders => {
+                (own..fleet.len()).filter(|one| !(one - own).is_multiple_of(self.members)).collect()
             }
-        }
+            _ => Vec::new(),
+        };
+        slow.iter().try_for_each(|one| fleet.stop_reading(*one))?;
 
         let resident = server.resident_bytes()?;
         let (processor, began) = (server.processor.now()?, Instant::now());
@@ -97,7 +98,7 @@ impl Disturbed {
                     continue;
                 }
                 match arrival.what {
-                    Happening::Frame(Kind::Error, ..) => refused += 1,
+                    Happening::Error(_) => refused += 1,
                     Happening::Frame(Kind::Other | Kind::Message, ..) => events += 1,
                     _ => {}
                 }
@@ -109,11 +110,17 @@ impl Disturbed {
         let used = server.processor.now()? - processor;
         let grown = server.resident_bytes()?.saturating_sub(resident);
         let done = healthy.finish(began.elapsed())?;
+        // Whether the server had enough of them.
+        slow.iter().try_for_each(|one| fleet.go_on_reading(*one))?;
+        let ended = fleet.idle(server.rest * 4)?;
+        let ended = ended.iter().filter(|one| matches!(one.what, Happening::Lost)).count();
         let seconds = done.time.as_secs_f64();
         Ok(Figures::default()
             .with("caused", f64::from(caused))
             .with("events_per_s", f64::from(events) / seconds)
             .with("refused", f64::from(refused))
+            .with("slow_readers", slow.len() as f64)
+            .with("slow_readers_ended", ended as f64)
             .with("cpu_percent", used.as_secs_f64() * 100.0 / seconds)
             .with("grown_mib", grown as f64 / 1_048_576.0)
             .with("messages_per_s", done.replies_after.len() as f64 / seconds)

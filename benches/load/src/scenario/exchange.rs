@@ -143,7 +143,7 @@ impl Exchange {
     pub(super) fn take(&mut self, arrival: &Arrival) -> Result<(), Failure> {
         let Some(member) = self.members.get_mut(arrival.connection) else { return Ok(()) };
         let Some(place) = member.place else { return Ok(()) };
-        match arrival.what {
+        match &arrival.what {
             Happening::Frame(Kind::Message, ..) => {
                 let sent = member.had.checked_sub(self.before[place]);
                 let sent = sent.and_then(|number| self.sent[place].get_mut(number));
@@ -163,7 +163,7 @@ impl Exchange {
                     self.outcome.replies_after.record(time);
                 }
             }
-            Happening::Frame(Kind::Error, ..) => return Err("a message was refused".into()),
+            Happening::Error(words) => return Err(words.clone().into()),
             Happening::Frame(Kind::Close, ..) | Happening::Lost => {
                 return Err("a connection was lost".into());
             }

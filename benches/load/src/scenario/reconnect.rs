@@ -164,7 +164,7 @@ impl Storm {
                 self.turned_away += 1;
                 self.waiting.push_back((Instant::now() + LATER, arrival.connection));
             }
-            Happening::Refused(_) | Happening::Lost | Happening::Frame(Kind::Error, ..) => {
+            Happening::Refused(_) | Happening::Lost | Happening::Error(_) => {
                 self.errors += 1;
             }
             Happening::Opened | Happening::Frame(..) => {}

@@ -29,16 +29,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// This program.
-    pub(crate) fn own(&self) -> Result<PathBuf, Failure> {
-        Ok(std::env::current_exe()?)
-    }
-
     /// The server's binary.
     pub(crate) fn server(&self) -> Result<PathBuf, Failure> {
         let path = match &self.server {
             Some(path) => path.clone(),
-            None => self.own()?.with_file_name("chat-server"),
+            None => std::env::current_exe()?.with_file_name("chat-server"),
         };
         if !path.is_file() {
             return Err(format!("there is no {}: build chat-server first", path.display()).into());

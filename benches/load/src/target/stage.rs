@@ -64,9 +64,6 @@ impl Stage {
             lengths,
             folder,
         };
-        if target.has_database() {
-            stage.template.copy_to(&stage.data())?;
-        }
         match target {
             Target::Server => {
                 let config = format!("{CONFIG}\njwt.secret = \"{SECRET}\"\n");
@@ -78,13 +75,16 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Starts the server.
+    /// Starts the server, with all as it was at the first start.
     pub(crate) fn start(&self) -> Result<Running<'_>, Failure> {
+        if self.target.has_database() {
+            self.template.copy_to(&self.data())?;
+        }
         let (program, arguments) = self.program()?;
         let mut command = if self.settings.unpinned {
             Command::new(program)
         } else {
-            let mut pinned = Command::new(self.settings.own()?);
+            let mut pinned = Command::new(std::env::current_exe()?);
             pinned.arg("pinned").arg(self.settings.server_core.to_string()).arg("--").arg(program);
             pinned
         };
@@ -111,7 +111,7 @@ impl Stage {
     }
 
     fn program(&self) -> Result<(PathBuf, Vec<String>), Failure> {
-        let own = self.settings.own()?;
+        let own = std::env::current_exe()?;
         let path = |path: PathBuf| path.to_str().map(str::to_owned).ok_or("a path that is no text");
         let limit = |writing: &str| {
             let Lengths { ready, event } = self.lengths;

@@ -44,11 +44,16 @@ impl Template {
         self.folder.path().join("chat.db")
     }
 
-    /// Copies the database into a data folder.
+    /// Makes a data folder, in the place of any other, with a copy of the database. Nothing of it is
+    /// left for the disk to do later.
     pub(super) fn copy_to(&self, folder: &Path) -> Result<(), Failure> {
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
         std::fs::create_dir_all(folder)?;
-        std::fs::copy(self.database(), folder.join("chat.db"))?;
-        Ok(())
+        let copy = folder.join("chat.db");
+        std::fs::copy(self.database(), &copy)?;
+        Ok(std::fs::File::open(copy)?.sync_all()?)
     }
 
     /// Writes the world to a file, for a server that keeps it in memory.
