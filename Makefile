@@ -8,12 +8,17 @@ RUN_PROFILE ?= dev
 # Further flags, such as: make run ARGS="--listen 127.0.0.1:0"
 ARGS ?=
 
+# Of `make load`: one or several of benches/load/scenarios.
+SCENARIO ?= fan-out
+# How a scenario is to differ, such as: make load LOAD="--rounds 9 --case 1,000"
+LOAD ?=
+
 # Of `make cluster`: the broker (nats or redis), and the address.
 BROKER ?= nats
 LISTEN ?= 127.0.0.1:8080
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test fmt bench instructions instructions-baseline check-tools test-servers
+.PHONY: help run cluster test fmt bench instructions instructions-baseline load performance check-tools test-servers
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -44,6 +49,15 @@ instructions: check-tools ## count the instructions of the hot paths, fail where
 
 instructions-baseline: check-tools ## write down what the hot paths take now
 	sh scripts/instructions.sh accept
+
+load: check-tools ## measure the server beside the limits of any (SCENARIO=fan-out)
+	cargo build --locked --release --package chat-server
+	cargo build --locked --release --package chat-load
+	$${CARGO_TARGET_DIR:-target}/release/chat-load run $(LOAD) $(SCENARIO)
+
+performance: ## play every scenario and write docs/performance.md
+	$(MAKE) load SCENARIO="$(basename $(notdir $(wildcard benches/load/scenarios/*.toml)))"
+	$${CARGO_TARGET_DIR:-target}/release/chat-load report
 
 check-tools:
 	@command -v cargo >/dev/null || { \

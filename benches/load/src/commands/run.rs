@@ -1,0 +1,106 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::pin;
+use crate::Failure;
+use crate::compare::{Comparison, Interleaved};
+use crate::output::{CaseRecord, Record, table};
+use crate::scenario::{Case, Scenario, Work, probe};
+use crate::target::{Lengths, Settings, Stage, Target, Template};
+
+/// `chat-load run`: one or several scenarios.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Names of scenarios, or paths of files
+    #[arg(required = true)]
+    scenarios: Vec<PathBuf>,
+    /// The folder of the scenarios that are named
+    #[arg(long, default_value = "benches/load/scenarios")]
+    scenario_folder: PathBuf,
+    /// Only cases whose name has this in it
+    #[arg(long)]
+    case: Option<String>,
+    /// Another number of rounds
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Only these sides, by their names
+    #[arg(long, value_delimiter = ',')]
+    sides: Vec<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Run {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        if !self.settings.unpinned {
+            pin(self.settings.client_core)?;
+        }
+        for scenario in &self.scenarios {
+            let path = match scenario.extension() {
+                Some(_) => scenario.clone(),
+                None => self.scenario_folder.join(scenario).with_extension("toml"),
+            };
+            self.play(&Scenario::read(&path)?)?;
+        }
+        Ok(())
+    }
+
+    fn play(&self, scenario: &Scenario) -> Result<(), Failure> {
+        let rounds = self.rounds.unwrap_or(scenario.rounds);
+        println!("{}: {} ({rounds} rounds in turns)", scenario.name, scenario.about);
+        let mut record = Record::new(scenario);
+        for case in &scenario.cases {
+            if self.case.as_ref().is_some_and(|part| !case.name.contains(part)) {
+                continue;
+            }
+            let outcome = self.compare(case, rounds)?;
+            let bars = case.bars.clone();
+            let case = CaseRecord { name: case.name.clone(), bars, outcome };
+            println!("{}", table(&case));
+            record.cases.push(case);
+        }
+        record.write_to(&self.settings.folder)
+    }
+
+    fn compare(&self, case: &Case, rounds: usize) -> Result<Interleaved, Failure> {
+        let sides = case
+            .sides
+            .iter()
+            .filter(|side| self.sides.is_empty() || self.sides.contains(&side.name));
+        let mut templates: Vec<(&Work, Arc<Template>)> = Vec::new();
+        let mut stages = Vec::new();
+        for side in sides {
+            let template = match templates.iter().find(|(work, _)| **work == side.work) {
+                Some((_, template)) => Arc::clone(template),
+                None => Arc::new(Template::make(side.work.world(), &self.settings.folder)?),
+            };
+            templates.push((&side.work, Arc::clone(&template)));
+            let lengths = if side.target.is_limit() {
+                probe(&self.stage(Target::Memory, &template, None)?)?
+            } else {
+                None
+            };
+            stages.push((side, self.stage(side.target, &template, lengths)?));
+        }
+        let mut comparison = Comparison::new();
+        for (side, stage) in &stages {
+            comparison.side(&side.name, || match side.target {
+                Target::Disk => side.work.measure_disk(stage.folder()),
+                _ => side.work.measure(&stage.start()?),
+            });
+        }
+        comparison.run(rounds)
+    }
+
+    fn stage(
+        &self,
+        target: Target,
+        template: &Arc<Template>,
+        lengths: Option<Lengths>,
+    ) -> Result<Stage, Failure> {
+        let lengths = lengths.unwrap_or_default();
+        Stage::new(target, &self.settings, Arc::clone(template), lengths)
+    }
+}

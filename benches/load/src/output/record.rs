@@ -1,0 +1,39 @@
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+use crate::compare::{Bar, Interleaved};
+use crate::scenario::Scenario;
+
+/// A scenario that was played.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) scenario: String,
+    pub(crate) about: String,
+    pub(crate) cases: Vec<CaseRecord>,
+}
+
+/// A case of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CaseRecord {
+    pub(crate) name: String,
+    pub(crate) bars: Vec<Bar>,
+    pub(crate) outcome: Interleaved,
+}
+
+impl Record {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let (name, about) = (scenario.name.clone(), scenario.about.clone());
+        Self { scenario: name, about, cases: Vec::new() }
+    }
+
+    /// Writes it to `{folder}/{scenario}.json`.
+    pub(crate) fn write_to(&self, folder: &Path) -> Result<(), Failure> {
+        std::fs::create_dir_all(folder)?;
+        let path = folder.join(&self.scenario).with_extension("json");
+        std::fs::write(&path, serde_json::to_vec_pretty(self)?)?;
+        println!("every round is in {}", path.display());
+        Ok(())
+    }
+}
