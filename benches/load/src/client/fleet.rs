@@ -15,6 +15,8 @@ use crate::measure::Latencies;
 const MOST: usize = 19_000;
 /// Bytes that the system keeps for a connection which nobody reads.
 const SMALL_BUFFER: usize = 4_096;
+/// The same when it is to catch up.
+const LARGE_BUFFER: usize = 4 * 1_024 * 1_024;
 /// Handshakes that are under way at once.
 const AT_ONCE: usize = 64;
 
@@ -110,8 +112,10 @@ impl Fleet {
         Ok(self.poll.registry().deregister(stream)?)
     }
 
-    /// Reads it again.
+    /// Reads it again, as fast as others.
     pub(crate) fn go_on_reading(&mut self, number: usize) -> Result<(), Failure> {
+        let stream = self.connections[number].stream();
+        socket2::SockRef::from(&*stream).set_recv_buffer_size(LARGE_BUFFER)?;
         self.register(number)
     }
 

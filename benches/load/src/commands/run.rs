@@ -86,9 +86,12 @@ impl Run {
         }
         let mut comparison = Comparison::new();
         for (side, stage) in &stages {
-            comparison.side(&side.name, || match side.target {
-                Target::Disk => side.work.measure_disk(stage.folder()),
-                _ => side.work.measure(&stage.start()?),
+            comparison.side(&side.name, || {
+                let measured = match side.target {
+                    Target::Disk => side.work.measure_disk(stage.folder()),
+                    _ => stage.start().and_then(|server| side.work.measure(&server)),
+                };
+                measured.map_err(|error| format!("{error}\n{}", stage.log()).into())
             });
         }
         comparison.run(rounds)

@@ -19,8 +19,8 @@ pub(crate) struct Paced {
     pairs: usize,
     /// Messages each second, by all of them.
     per_second: u32,
-    /// How long.
-    seconds: u32,
+    /// How long, in milliseconds.
+    lasting_ms: u32,
 }
 
 /// How long all may take beyond that.
@@ -32,7 +32,7 @@ impl Paced {
     }
 
     pub(super) fn measure(&self, server: &Running<'_>) -> Result<Figures, Failure> {
-        let patience = PATIENCE + Duration::from_secs(u64::from(self.seconds));
+        let patience = PATIENCE + Duration::from_millis(u64::from(self.lasting_ms));
         let mut fleet = Fleet::new(server.address, patience)?;
         let visits: Vec<_> = (0..2 * self.pairs).map(|user| server.visit(user, user / 2)).collect();
         fleet.connect(&visits)?;
@@ -42,7 +42,7 @@ impl Paced {
         exchange.start(0)?;
         let processor = server.processor.now()?;
         let (interval, began) = (Duration::from_secs(1) / self.per_second, Instant::now());
-        let messages = self.per_second * self.seconds;
+        let messages = self.per_second * self.lasting_ms / 1_000;
         let mut arrivals = Vec::new();
         let mut next = 0;
         while next < messages || exchange.under_way() > 0 {

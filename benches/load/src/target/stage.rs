@@ -91,10 +91,12 @@ impl Stage {
         command.args(arguments).stderr(File::create(self.file("log"))?);
         let rest = Duration::from_millis(self.settings.rest_ms);
         let (world, tokens) = (&self.template.world, &self.tokens);
-        Running::start(self.target, &mut command, world, tokens, rest).map_err(|error| {
-            let log = std::fs::read_to_string(self.file("log")).unwrap_or_default();
-            format!("{:?} does not start: {error}\n{log}", self.target).into()
-        })
+        Running::start(self.target, &mut command, world, tokens, rest)
+    }
+
+    /// What the server has logged since it was started last.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.file("log")).unwrap_or_default()
     }
 
     /// The folder, for who measures its disk.
