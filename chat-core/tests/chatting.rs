@@ -6,9 +6,9 @@ mod common;
 
 use chat_core::auth::{Identity, UserClaims};
 use chat_core::proto::CloseCode;
-use chat_core::{ChatConfig, PresenceScope};
-use common::{Device, chat, chat_with, unlimited};
-use serde_json::json;
+use chat_core::{ChatConfig, Outgoing, PresenceScope, Session};
+use common::{Device, PATIENCE, chat, chat_with, unlimited};
+use serde_json::{Value, json};
 
 /// Transports run sessions in tasks.
 #[test]
@@ -488,6 +488,30 @@ async fn a_revoked_login_ends_its_connections_and_no_others() {
     other.does("ping", json!({})).await;
 }
 
+#[tokio::test]
+async fn a_revoked_login_is_told_nothing_more_of_what_waits_for_it() {
+    let chat = chat_with(unlimited());
+    let login = chat_core::proto::LoginSessionId::generate();
+    let identity = Identity { login: Some(login), ..Identity::of("bo".parse().unwrap()) };
+    let mut bo = chat.attach(&identity).await.unwrap();
+    let mut ada = Device::attach(&chat, "ada").await;
+    let pair = ada.opens("bo").await;
+    // Its answer ends the time in which events wait for a resume.
+    bo.receive(r#"{"id":1,"type":"ping","payload":{}}"#);
+    frames_until(&mut bo, |frame| frame["id"] == 1).await;
+    for text in 0..200 {
+        ada.sends(pair, &text.to_string()).await;
+    }
+    // The first of them are taken, and after an answer it is the turn of the others.
+    frames_until(&mut bo, |frame| frame["type"] == "message.created").await;
+    bo.receive(r#"{"id":2,"type":"ping","payload":{}}"#);
+    frames_until(&mut bo, |frame| frame["id"] == 2).await;
+    chat.end_logins(&"bo".parse().unwrap(), &[login]);
+    let last = frames(&mut bo).await.expect("a last word");
+    assert_eq!(last.iter().map(|frame| &frame["type"]).collect::<Vec<_>>(), ["session.revoked"]);
+    assert_eq!(frames(&mut bo).await, Err(CloseCode::SessionRevoked));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_ends_with_its_token() {
     let chat = chat();
@@ -549,4 +573,19 @@ async fn a_reader_that_stops_is_closed_and_others_notice_nothing() {
         assert!(text.as_str().unwrap().starts_with(&format!("{n} ")), "{n}");
     }
     assert_eq!(back.answer(resume).await.unwrap()["replayed"], 600);
+}
+
+/// What a session says next.
+async fn frames(session: &mut Session) -> Result<Vec<Value>, CloseCode> {
+    match tokio::time::timeout(PATIENCE, session.next()).await.expect("a frame") {
+        Outgoing::Frames(frames) => {
+            Ok(frames.iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect())
+        }
+        Outgoing::Close(code) => Err(code),
+    }
+}
+
+/// Takes what a session says, up to the batch that has a wanted frame.
+async fn frames_until(session: &mut Session, wanted: impl Fn(&Value) -> bool) {
+    while !frames(session).await.expect("a frame").iter().any(&wanted) {}
 }

@@ -196,7 +196,11 @@ impl Session {
         let holding = self.held_until.is_some();
         if !holding && !self.answers_first {
             if !self.items.is_empty() {
-                return self.deliver();
+                // Who has lost the right to it is told no more of what was taken before.
+                return match self.device.outbox.ended().now_or_never() {
+                    Some(end) => Some(self.close(end)),
+                    None => self.deliver(),
+                };
             }
             if let Some(taken) = self.device.outbox.try_take() {
                 return self.take(taken).await;
