@@ -92,17 +92,7 @@ impl Batch {
                 .ok_or(Failure::Refused("a conversation has members but no head"))?;
             next.seq += 1;
             next.change_seq += 1;
-            Ok(Message {
-                id: draft.id,
-                conversation_id: draft.conversation_id,
-                seq: next.seq,
-                change_seq: next.change_seq,
-                sender_id: draft.sender_id.clone(),
-                client_id: draft.client_id.clone(),
-                content: draft.content.clone(),
-                mentions: mentions.clone(),
-                created_at: to_microsecond(draft.created_at),
-            })
+            Ok(next.message(draft, mentions.clone()))
         };
         self.new.iter().zip(&self.mentions).map(message).collect()
     }
@@ -142,6 +132,23 @@ pub(crate) struct Growth {
 pub(crate) struct Numbers {
     pub(crate) seq: u64,
     pub(crate) change_seq: u64,
+}
+
+impl Numbers {
+    /// The message that a draft has become by taking them.
+    pub(crate) fn message(self, draft: &MessageDraft, mentions: Vec<UserId>) -> Message {
+        Message {
+            id: draft.id,
+            conversation_id: draft.conversation_id,
+            seq: self.seq,
+            change_seq: self.change_seq,
+            sender_id: draft.sender_id.clone(),
+            client_id: draft.client_id.clone(),
+            content: draft.content.clone(),
+            mentions,
+            created_at: to_microsecond(draft.created_at),
+        }
+    }
 }
 
 /// The mentions to be counted as unread. Nobody has to be told of a mention of oneself.

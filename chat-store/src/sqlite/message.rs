@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chat_core::proto::{ConversationId, Message, MessageId, UserId};
 use chat_core::store::{AppendOutcome, Changes, Head, MessageDraft, MessageStore, StoreError};
 
+use super::append::lone;
 use super::hex::Hex;
 use super::{SqliteStore, append, changes};
 use crate::failure::Failure;
@@ -32,6 +33,11 @@ impl MessageStore for SqliteStore {
     async fn append(&self, drafts: Vec<MessageDraft>) -> Result<Vec<AppendOutcome>, StoreError> {
         if drafts.is_empty() {
             return Ok(Vec::new());
+        }
+        if let [draft] = drafts.as_slice()
+            && lone::takes(draft)
+        {
+            return Ok(vec![lone::append(&self.writer, draft).await?]);
         }
         let outcome = self
             .writer

@@ -44,6 +44,11 @@ async fn an_append_looks_only_for_what_it_was_given() {
     assert_searches(append::CHECK, &[member, repeat, "(username_key=?)"]).await;
     let head = "SEARCH chat_head USING PRIMARY KEY (conversation_id=?)";
     assert_searches(append::ADVANCE_HEADS, &[head]).await;
+    let [insert, advance_head, exception] = append::lone::PARTS;
+    let its_head = "SEARCH h USING PRIMARY KEY (conversation_id=?)";
+    assert_searches(insert, &[member, its_head]).await;
+    assert_searches(advance_head, &[head]).await;
+    assert_searches(exception, &[member, repeat]).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
@@ -10,6 +12,12 @@ use crate::failure::Failure;
 
 /// What is done in one write transaction.
 pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'c>>;
+
+/// What is done with the connection: what came of it, and whether it may be used again.
+type Act<'c, T> = Pin<Box<dyn Future<Output = (Result<T, Failure>, bool)> + Send + 'c>>;
+
+/// Statements with their values.
+pub(super) type Script = Query<'static, Sqlite, SqliteArguments>;
 
 /// The connection that writes. SQLite has one writer at a time; whoever wants to write queues here
 /// in the order of arrival, instead of polling the lock of the database file.
@@ -36,6 +44,20 @@ impl Writer {
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
     {
+        self.take_turn(|connection| Box::pin(transact(connection, work))).await
+    }
+
+    /// Runs a transaction that is one script, from its `BEGIN` to its `COMMIT`, and returns the rows of
+    /// all its statements. What has begun is carried to its end here, too.
+    pub(super) async fn run(&self, script: Script) -> Result<Vec<SqliteRow>, Failure> {
+        self.take_turn(|connection| Box::pin(run(connection, script))).await
+    }
+
+    async fn take_turn<T, A>(&self, act: A) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        A: for<'c> FnOnce(&'c mut SqliteConnection) -> Act<'c, T> + Send + 'static,
+    {
         let mut turn = Arc::clone(&self.turn).lock_owned().await;
         let pool = self.pool.clone();
         let task = async move {
@@ -43,7 +65,7 @@ impl Writer {
                 Some(connection) => connection,
                 none => none.insert(pool.acquire().await?.detach()),
             };
-            let (written, usable) = transact(connection, work).await;
+            let (written, usable) = act(connection).await;
             if !usable {
                 close(turn.take()).await;
             }
@@ -80,6 +102,22 @@ where
         // Some failures, such as a full disk, end the transaction by themselves. Then there is
         // nothing to roll back, which is an error again, and the connection has lost count.
         Err(failure) => (Err(failure), transaction.rollback().await.is_ok()),
+    }
+}
+
+/// Returns the rows, and whether the connection may be used again.
+async fn run(
+    connection: &mut SqliteConnection,
+    script: Script,
+) -> (Result<Vec<SqliteRow>, Failure>, bool) {
+    match script.fetch_all(&mut *connection).await {
+        Ok(rows) => (Ok(rows), true),
+        Err(error) => {
+            // There is nothing to roll back where it did not begin, because another process writes.
+            let rolled_back = sqlx::query("ROLLBACK").execute(connection).await.is_ok();
+            let usable = rolled_back || is_busy(&error);
+            (Err(error.into()), usable)
+        }
     }
 }
 
@@ -161,5 +199,28 @@ mod tests {
         assert!(matches!(outcome, Err(Failure::Interrupted(_))));
         store.writer.write(|connection| Box::pin(insert(connection, "ada"))).await.unwrap();
         assert_eq!(users(&store).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_script_that_fails_leaves_no_trace() {
+        const INSERT: &str = "INSERT INTO chat_user
+               (id, username, username_key, skeleton, display_name, display_key, created_at)
+             VALUES (?1, ?1, ?1, ?1, ?1, ?1, 0)";
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let script = |inserts: usize| {
+            let inserts = vec![INSERT; inserts].join("; ");
+            let script = format!("BEGIN IMMEDIATE; {inserts}; SELECT ?1; COMMIT");
+            sqlx::query(sqlx::AssertSqlSafe(script)).bind("ada")
+        };
+        for _ in 0..2 {
+            assert!(matches!(store.writer.run(script(2)).await, Err(Failure::Sql(_))));
+        }
+        assert_eq!(users(&store).await, 0);
+        let rows = store.writer.run(script(1)).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(users(&store).await, 1);
+        store.writer.write(|connection| Box::pin(insert(connection, "bo"))).await.unwrap();
+        assert_eq!(users(&store).await, 2);
     }
 }

@@ -1,10 +1,14 @@
-//! Storing a batch of messages: a number of statements that does not depend on its size.
+//! Storing a batch of messages: a number of statements that does not depend on its size. A message
+//! that comes alone takes a way of its own.
+
+pub(super) mod lone;
 
 use std::collections::HashMap;
 
 use chat_core::proto::{ConversationId, Message};
 use chat_core::store::{AppendOutcome, MessageDraft};
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::hex::Hex;
@@ -96,18 +100,22 @@ async fn check(
     let mut mentioned = HashMap::new();
     for row in &rows {
         if let Some(draft) = row.try_get("draft")? {
-            let outcome = if row.try_get("joined")? {
-                AppendOutcome::Repeated(read_message(row)?)
-            } else {
-                AppendOutcome::NotMember
-            };
-            exceptions.insert(draft, outcome);
+            exceptions.insert(draft, exception(row)?);
         } else {
             let name = (row.id("mentioned_in")?, row.text("username_key")?.to_owned());
             mentioned.insert(name, row.parsed("mentioned_id")?);
         }
     }
     Ok((exceptions, mentioned))
+}
+
+/// What becomes of a draft that is not to be stored.
+fn exception(row: &SqliteRow) -> Result<AppendOutcome, Failure> {
+    Ok(if row.try_get("joined")? {
+        AppendOutcome::Repeated(read_message(row)?)
+    } else {
+        AppendOutcome::NotMember
+    })
 }
 
 /// Takes numbers for all new messages; returns those before the first of each conversation.
