@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Args;
 
 use super::pin;
 use crate::Failure;
 use crate::compare::{Comparison, Interleaved};
-use crate::output::{CaseRecord, Record, table};
+use crate::output::{CaseRecord, Machine, Record, table};
 use crate::scenario::{Case, Scenario, Work, probe};
 use crate::target::{Lengths, Settings, Stage, Target, Template};
 
@@ -25,6 +26,9 @@ pub(super) struct Run {
     /// Another number of rounds
     #[arg(long)]
     rounds: Option<usize>,
+    /// How many rounds of a case are done again when others used much of the machine
+    #[arg(long, default_value_t = 2)]
+    repeats: usize,
     /// Only these sides, by their names
     #[arg(long, value_delimiter = ',')]
     sides: Vec<String>,
@@ -48,19 +52,24 @@ impl Run {
     }
 
     fn play(&self, scenario: &Scenario) -> Result<(), Failure> {
+        let began = Instant::now();
         let rounds = self.rounds.unwrap_or(scenario.rounds);
         println!("{}: {} ({rounds} rounds in turns)", scenario.name, scenario.about);
-        let mut record = Record::new(scenario);
+        let machine = Machine::of(&self.settings.folder)?;
+        let mut record = Record::new(scenario, machine);
         for case in &scenario.cases {
             if self.case.as_ref().is_some_and(|part| !case.name.contains(part)) {
                 continue;
             }
+            let began = Instant::now();
             let outcome = self.compare(case, rounds)?;
             let bars = case.bars.clone();
-            let case = CaseRecord { name: case.name.clone(), bars, outcome };
+            let seconds = began.elapsed().as_secs_f64();
+            let case = CaseRecord { name: case.name.clone(), bars, outcome, seconds };
             println!("{}", table(&case));
             record.cases.push(case);
         }
+        println!("{} took {:.0} s", scenario.name, began.elapsed().as_secs_f64());
         record.write_to(&self.settings.folder)
     }
 
@@ -94,7 +103,7 @@ impl Run {
                 measured.map_err(|error| format!("{error}\n{}", stage.log()).into())
             });
         }
-        comparison.run(rounds)
+        comparison.run(rounds, self.repeats)
     }
 
     fn stage(
