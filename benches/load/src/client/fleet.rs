@@ -141,6 +141,18 @@ impl Fleet {
         self.register(number)
     }
 
+    /// The same for one on which requests follow one another.
+    pub(crate) fn begin_requests_again(
+        &mut self,
+        number: usize,
+        first: &Request<'_>,
+    ) -> Result<(), Failure> {
+        let request = first.written(self.server);
+        self.connections[number] =
+            Connection::begin_requests(self.server, source(number), request)?;
+        self.register(number)
+    }
+
     /// Reads a connection no more, and has the system keep little of what comes.
     pub(crate) fn stop_reading(&mut self, number: usize) -> Result<(), Failure> {
         let stream = self.connections[number].stream();

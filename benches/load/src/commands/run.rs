@@ -8,7 +8,7 @@ use super::pin;
 use crate::Failure;
 use crate::compare::{Comparison, Interleaved};
 use crate::output::{CaseRecord, Machine, Record, table};
-use crate::scenario::{Case, Scenario, Work, probe};
+use crate::scenario::{Case, Scenario, probe};
 use crate::target::{Lengths, Settings, Stage, Target, Template};
 
 /// `chat-load run`: one or several scenarios.
@@ -78,14 +78,15 @@ impl Run {
             .sides
             .iter()
             .filter(|side| self.sides.is_empty() || self.sides.contains(&side.name));
-        let mut templates: Vec<(&Work, Arc<Template>)> = Vec::new();
+        let mut templates: Vec<Arc<Template>> = Vec::new();
         let mut stages = Vec::new();
         for side in sides {
-            let template = match templates.iter().find(|(work, _)| **work == side.work) {
-                Some((_, template)) => Arc::clone(template),
-                None => Arc::new(Template::make(side.work.world(), &self.settings.folder)?),
+            let world = side.work.world();
+            let template = match templates.iter().find(|known| known.world.is_like(&world)) {
+                Some(template) => Arc::clone(template),
+                None => Arc::new(Template::make(world, &self.settings.folder)?),
             };
-            templates.push((&side.work, Arc::clone(&template)));
+            templates.push(Arc::clone(&template));
             let lengths = if side.target.is_limit() {
                 probe(&self.stage(Target::Memory, &template, None)?)?
             } else {

@@ -38,7 +38,8 @@ enum User {
     /// its own are unanswered.
     Listening { ready: bool, room: usize, had: usize, unanswered: VecDeque<Instant> },
     /// With requests, one after the other: what was due since when, of which the first is under way.
-    Asking { ready: bool, room: usize, due: VecDeque<(Instant, Asked)> },
+    /// A connection that nothing is asked on for some seconds is ended by the server.
+    Asking { ready: bool, is_open: bool, room: usize, due: VecDeque<(Instant, Asked)> },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,8 +83,9 @@ impl<'s> Crowd<'s> {
             self.fleet.turn(&mut arrivals)?;
             self.take_all(&mut arrivals)?;
         }
-        self.fleet.idle(self.server.rest)?;
-        Ok(())
+        // Events wait a moment for a resume, which nobody here asks for.
+        arrivals.extend(self.fleet.idle(self.server.rest)?);
+        self.take_all(&mut arrivals)
     }
 
     fn enter(&mut self, number: usize, room: usize) -> Result<(), Failure> {
@@ -97,7 +99,7 @@ impl<'s> Crowd<'s> {
             let path = Asked::List.path(self.server)?;
             self.fleet.begin_requests(&Request { path: &path, token: &token, body: None })?;
             let due = VecDeque::from([(Instant::now(), Asked::List)]);
-            self.users.push(User::Asking { ready: false, room, due });
+            self.users.push(User::Asking { ready: false, is_open: true, room, due });
         }
         Ok(())
     }
@@ -206,7 +208,14 @@ impl<'s> Crowd<'s> {
         let body = format!(r#"{{"content":"{}"}}"#, chat_benches::TEXT);
         let body = matches!(asked, Asked::Send { .. }).then_some(body.as_str());
         let path = asked.path(self.server)?;
-        self.fleet.ask(number, &Request { path: &path, token: &token, body });
+        let request = Request { path: &path, token: &token, body };
+        match &mut self.users[number] {
+            User::Asking { is_open, .. } if !*is_open => {
+                *is_open = true;
+                self.fleet.begin_requests_again(number, &request)?;
+            }
+            _ => self.fleet.ask(number, &request),
+        }
         Ok(())
     }
 
@@ -242,6 +251,13 @@ impl<'s> Crowd<'s> {
                 times.record(at.saturating_duration_since(since));
                 self.errors += usize::from(!matches!(status, 200 | 201));
                 if let Some((_, asked)) = next {
+                    self.begin(*connection, asked)?;
+                }
+            }
+            (User::Asking { is_open, due, .. }, Happening::Lost) => {
+                *is_open = false;
+                // It was ended while this was on its way.
+                if let Some((_, asked)) = due.front().copied() {
                     self.begin(*connection, asked)?;
                 }
             }

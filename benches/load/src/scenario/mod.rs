@@ -19,4 +19,4 @@ mod work;
 
 pub(crate) use probe::probe;
 pub(crate) use spec::{Case, Scenario};
-pub(crate) use work::Work;
+use work::Work;
