@@ -30,6 +30,8 @@ cluster: check-tools test-servers ## start three servers as one, with Postgres a
 	cargo build --locked --profile $(RUN_PROFILE) --package chat-server
 	BROKER=$(BROKER) LISTEN=$(LISTEN) cargo run --locked --profile $(RUN_PROFILE) --package chat-test-servers --example cluster
 
+# The last step builds the engine once more, optimised, and from nothing the runner that counts: some
+# five minutes of processor time the first time, and what has changed later.
 test: check-tools test-servers ## everything that CI checks, in its order
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
@@ -37,6 +39,7 @@ test: check-tools test-servers ## everything that CI checks, in its order
 	cargo test --locked --workspace --all-features --all-targets
 	cargo test --locked --workspace --all-features --doc
 	sh scripts/floors.sh
+	sh scripts/instructions.sh check
 
 fmt: check-tools ## format all code
 	cargo fmt --all

@@ -5,11 +5,12 @@
 #[path = "system/home.rs"]
 mod home;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chat_core::auth::{Identity, UserClaims};
 use chat_core::proto::{ConversationId, CreateRoom, HistoryRequest, MessageSend};
-use chat_core::{Actor, Chat, ChatConfig};
+use chat_core::{Actor, Chat, ChatConfig, Outgoing, Session};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -87,6 +88,9 @@ async fn statements<T>(home: &Home, work: impl AsyncFn(&Chat) -> T) -> usize {
     counts[1] - counts[0]
 }
 
+/// Changes of each of [`rooms`]: the owner comes, then two others, who write once each.
+const CHANGES: u64 = 5;
+
 /// A user with so many rooms, in each of which two others have written.
 async fn rooms(chat: &Chat, owner: &Actor, count: usize) -> Vec<ConversationId> {
     let mut rooms = Vec::new();
@@ -108,6 +112,26 @@ async fn rooms(chat: &Chat, owner: &Actor, count: usize) -> Vec<ConversationId> 
     rooms
 }
 
+/// Connects a device that knows so many changes of some rooms, and has it told the others.
+async fn come_back(
+    chat: &Chat,
+    identity: &Identity,
+    rooms: &[ConversationId],
+    known: u64,
+) -> Session {
+    let mut device = chat.attach(identity).await.unwrap();
+    let cursors: HashMap<_, _> = rooms.iter().map(|room| (room, known)).collect();
+    let payload = serde_json::json!({"cursors": cursors});
+    let resume = serde_json::json!({"id": 1, "type": "session.resume", "payload": payload});
+    device.receive(&resume.to_string());
+    loop {
+        let Outgoing::Frames(frames) = device.next().await else { panic!("it was closed") };
+        if frames.iter().any(|frame| frame.starts_with(br#"{"type":"reply""#)) {
+            return device;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_people_do_often_takes_a_few_statements() {
     tracing::subscriber::set_global_default(CountStatements).unwrap();
@@ -124,6 +148,14 @@ async fn what_people_do_often_takes_a_few_statements() {
         let connect = statements(&home, async |chat| chat.attach(&identity).await.unwrap());
         let connect = connect.await;
         assert!((1..=4).contains(&connect), "a connect takes {connect}");
+        // The connect and two more, and at most three for each room in which something was missed:
+        // more than the three in all that are meant for coming back.
+        for (asked, known, missed) in [(5, CHANGES, 0), (1, CHANGES - 1, 1), (5, CHANGES - 1, 5)] {
+            let rooms = &rooms[..asked];
+            let back = async |chat: &Chat| come_back(chat, &identity, rooms, known).await;
+            let back = statements(&home, back).await;
+            assert!((1..=6 + 3 * missed).contains(&back), "coming back to {missed} takes {back}");
+        }
         for limit in [1, 50] {
             let list = async |chat: &Chat| {
                 let page = chat.conversations(&ada, None, Some(limit)).await.unwrap();

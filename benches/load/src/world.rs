@@ -71,6 +71,15 @@ impl World {
         self.directs.push(Direct { id: ConversationId::generate(), pair: [one, other] });
     }
 
+    /// Whether another one differs in nothing but its ids.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let members = |one: &Room, other: &Room| one.members == other.members;
+        let pairs = |one: &Direct, other: &Direct| one.pair == other.pair;
+        (self.users, self.messages) == (other.users, other.messages)
+            && all_alike(&self.rooms, &other.rooms, members)
+            && all_alike(&self.directs, &other.directs, pairs)
+    }
+
     /// All conversations, first the rooms, when every user has the connection of the same number.
     pub(crate) fn places(&self) -> Vec<Place> {
         let rooms = self.rooms.iter().map(|room| (room.id, room.members.clone()));
@@ -135,6 +144,10 @@ impl World {
     }
 }
 
+fn all_alike<T>(some: &[T], others: &[T], is_alike: impl Fn(&T, &T) -> bool) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(one, other)| is_alike(one, other))
+}
+
 /// The id of a user.
 pub(crate) fn user(number: usize) -> Result<UserId, Failure> {
     Ok(format!("user-{number:06}").parse()?)
@@ -154,4 +167,23 @@ pub(crate) fn tokens(count: usize) -> Result<Vec<String>, Failure> {
 /// What the tokens are checked with.
 pub(crate) fn key() -> Result<HmacKey, Failure> {
     Ok(HmacKey::new(SECRET.as_bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worlds_are_alike_whatever_their_ids() {
+        let world = |members: usize| {
+            let mut world = World::of(4);
+            world.room(0..members);
+            world.direct(0, 1);
+            world
+        };
+        assert!(world(3).is_like(&world(3)));
+        assert!(!world(3).is_like(&world(4)));
+        assert!(!world(3).is_like(&World { messages: 1, ..world(3) }));
+        assert!(!world(3).is_like(&World { directs: Vec::new(), ..world(3) }));
+    }
 }

@@ -6,6 +6,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::frame::masked_pong;
 use super::handshake::{Answer, answer};
+use super::http;
 use super::parser::{Frame, Kind, Parser};
 
 /// One connection of a client.
@@ -23,6 +24,8 @@ enum State {
     /// The answer to the handshake, as far as it has come.
     Handshake(Vec<u8>),
     Open,
+    /// No WebSocket: one answer comes after the other. The next, as far as it has come.
+    Requests(Vec<u8>),
     Over,
 }
 
@@ -35,6 +38,8 @@ pub(super) enum Heard {
     Refused(u16),
     /// A frame.
     Frame(Frame),
+    /// A request was answered with this status.
+    Answered(u16),
     /// The server has ended the connection, or it broke.
     Lost,
 }
@@ -50,12 +55,30 @@ pub(super) fn source(number: usize) -> Ipv4Addr {
 }
 
 impl Connection {
-    /// Begins to connect. The socket is closed without lingering, so that no port is kept from the
-    /// next round.
+    /// Begins to connect, for a WebSocket.
     pub(super) fn begin(
         server: SocketAddr,
         source: Ipv4Addr,
+        handshake: Vec<u8>,
+    ) -> io::Result<Self> {
+        Self::open(server, source, handshake, State::Handshake(Vec::new()))
+    }
+
+    /// Begins to connect, for requests, of which this is the first.
+    pub(super) fn begin_requests(
+        server: SocketAddr,
+        source: Ipv4Addr,
         request: Vec<u8>,
+    ) -> io::Result<Self> {
+        Self::open(server, source, request, State::Requests(Vec::new()))
+    }
+
+    /// The socket is closed without lingering, so that no port is kept from the next round.
+    fn open(
+        server: SocketAddr,
+        source: Ipv4Addr,
+        unsent: Vec<u8>,
+        state: State,
     ) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         socket.bind(&SocketAddr::from((source, 0)).into())?;
@@ -69,8 +92,7 @@ impl Connection {
             _ => {}
         }
         let stream = TcpStream::from_std(socket.into());
-        let state = State::Handshake(Vec::new());
-        Ok(Self { stream, state, parser: Parser::default(), unsent: request })
+        Ok(Self { stream, state, parser: Parser::default(), unsent })
     }
 
     pub(super) const fn stream(&mut self) -> &mut TcpStream {
@@ -150,6 +172,13 @@ impl Connection {
         match &mut self.state {
             State::Open => self.frames(bytes, tell),
             State::Over => {}
+            State::Requests(coming) => {
+                coming.extend_from_slice(bytes);
+                while let Some((status, end)) = http::answer(coming) {
+                    coming.drain(..end);
+                    tell(Heard::Answered(status));
+                }
+            }
             State::Handshake(head) => {
                 head.extend_from_slice(bytes);
                 match answer(head) {

@@ -6,6 +6,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::connection::{Connection, Heard, source};
 use super::handshake::request;
+use super::http;
 use super::parser::{Frame, Kind};
 use crate::Failure;
 use crate::measure::Latencies;
@@ -27,6 +28,22 @@ pub(crate) struct Visit {
     pub(crate) path: String,
     /// What proves who it is.
     pub(crate) token: Option<String>,
+}
+
+/// What a REST client asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'r> {
+    pub(crate) path: &'r str,
+    pub(crate) token: &'r str,
+    /// What is posted; otherwise something is fetched.
+    pub(crate) body: Option<&'r str>,
+}
+
+impl Request<'_> {
+    fn written(&self, server: SocketAddr) -> Vec<u8> {
+        let method = if self.body.is_some() { "POST" } else { "GET" };
+        http::request(server, method, self.path, self.token, self.body)
+    }
 }
 
 /// Something that came to a connection.
@@ -51,6 +68,8 @@ pub(crate) enum Happening {
     Lost,
     /// A command was refused, in these words.
     Error(String),
+    /// A request was answered with this status.
+    Answered(u16),
     /// Another frame of this kind, with so many bytes in it.
     Frame(Kind, usize),
 }
@@ -87,12 +106,29 @@ impl Fleet {
 
     /// Begins one more connection; its number is that of all before it.
     pub(crate) fn begin(&mut self, visit: &Visit) -> Result<usize, Failure> {
+        let request = request(self.server, &visit.path, visit.token.as_deref());
+        let number = self.next()?;
+        self.add(Connection::begin(self.server, source(number), request)?)
+    }
+
+    /// Begins one more connection on which requests follow one another, with a first one.
+    pub(crate) fn begin_requests(&mut self, first: &Request<'_>) -> Result<usize, Failure> {
+        let number = self.next()?;
+        let request = first.written(self.server);
+        self.add(Connection::begin_requests(self.server, source(number), request)?)
+    }
+
+    /// The number of the next connection.
+    fn next(&self) -> Result<usize, Failure> {
         let number = self.connections.len();
         if number >= MOST {
             return Err(format!("{MOST} connections are the most of one process").into());
         }
-        let request = request(self.server, &visit.path, visit.token.as_deref());
-        let connection = Connection::begin(self.server, source(number), request)?;
+        Ok(number)
+    }
+
+    fn add(&mut self, connection: Connection) -> Result<usize, Failure> {
+        let number = self.connections.len();
         self.connections.push(connection);
         self.register(number)?;
         Ok(number)
@@ -102,6 +138,18 @@ impl Fleet {
     pub(crate) fn begin_again(&mut self, number: usize, visit: &Visit) -> Result<(), Failure> {
         let request = request(self.server, &visit.path, visit.token.as_deref());
         self.connections[number] = Connection::begin(self.server, source(number), request)?;
+        self.register(number)
+    }
+
+    /// The same for one on which requests follow one another.
+    pub(crate) fn begin_requests_again(
+        &mut self,
+        number: usize,
+        first: &Request<'_>,
+    ) -> Result<(), Failure> {
+        let request = first.written(self.server);
+        self.connections[number] =
+            Connection::begin_requests(self.server, source(number), request)?;
         self.register(number)
     }
 
@@ -159,11 +207,17 @@ impl Fleet {
                     }
                     Happening::Lost => return Err("a connection was lost".into()),
                     Happening::Error(words) => return Err(words.into()),
-                    Happening::Opened | Happening::Frame(..) => {}
+                    Happening::Opened | Happening::Frame(..) | Happening::Answered(_) => {}
                 }
             }
         }
         Ok(latencies)
+    }
+
+    /// Sends a request, on a connection whose last one is answered.
+    pub(crate) fn ask(&mut self, connection: usize, request: &Request<'_>) {
+        let request = request.written(self.server);
+        self.send(connection, &request);
     }
 
     /// Sends a frame. A connection that breaks by it is told of as lost when it is read next.
@@ -174,21 +228,20 @@ impl Fleet {
 
     /// Waits until something comes, and adds it to what has.
     pub(crate) fn turn(&mut self, arrivals: &mut Vec<Arrival>) -> Result<(), Failure> {
-        let deadline = self.deadline;
-        self.turn_until(deadline, arrivals)?;
-        if Instant::now() >= deadline {
-            return Err("the server took too long".into());
-        }
-        Ok(())
+        self.turn_until(self.deadline, arrivals)
     }
 
-    /// The same, but returns in any case when it is so late.
+    /// The same, but returns in any case when it is so late. Fails when all patience is gone.
     pub(crate) fn turn_until(
         &mut self,
         until: Instant,
         arrivals: &mut Vec<Arrival>,
     ) -> Result<(), Failure> {
-        let wait = until.saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        if now >= self.deadline {
+            return Err("the server took too long".into());
+        }
+        let wait = until.min(self.deadline).saturating_duration_since(now);
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
@@ -207,6 +260,7 @@ impl Fleet {
                         Heard::Frame(Frame { payload: Some(words), .. }) => {
                             Happening::Error(String::from_utf8_lossy(&words).into_owned())
                         }
+                        Heard::Answered(status) => Happening::Answered(status),
                         Heard::Frame(frame) => Happening::Frame(frame.kind, frame.length),
                     };
                     arrivals.push(Arrival { connection: number, at, what });

@@ -8,10 +8,11 @@ mod connection;
 mod fleet;
 mod frame;
 mod handshake;
+mod http;
 mod parser;
 mod rest;
 
-pub(crate) use fleet::{Arrival, Fleet, Happening, Visit};
+pub(crate) use fleet::{Arrival, Fleet, Happening, Request, Visit};
 pub(crate) use frame::{header, masked_text};
 pub(crate) use parser::{Kind, Parser};
 pub(crate) use rest::Rest;

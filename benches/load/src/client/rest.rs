@@ -53,4 +53,9 @@ impl Rest {
         }
         Ok(length)
     }
+
+    /// What the last answer held.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
 }

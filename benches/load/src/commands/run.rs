@@ -1,13 +1,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Args;
 
 use super::pin;
 use crate::Failure;
 use crate::compare::{Comparison, Interleaved};
-use crate::output::{CaseRecord, Record, table};
-use crate::scenario::{Case, Scenario, Work, probe};
+use crate::output::{CaseRecord, Machine, Record, table};
+use crate::scenario::{Case, Scenario, probe};
 use crate::target::{Lengths, Settings, Stage, Target, Template};
 
 /// `chat-load run`: one or several scenarios.
@@ -25,6 +26,9 @@ pub(super) struct Run {
     /// Another number of rounds
     #[arg(long)]
     rounds: Option<usize>,
+    /// How many rounds of a case are done again when others used much of the machine
+    #[arg(long, default_value_t = 2)]
+    repeats: usize,
     /// Only these sides, by their names
     #[arg(long, value_delimiter = ',')]
     sides: Vec<String>,
@@ -48,19 +52,24 @@ impl Run {
     }
 
     fn play(&self, scenario: &Scenario) -> Result<(), Failure> {
+        let began = Instant::now();
         let rounds = self.rounds.unwrap_or(scenario.rounds);
         println!("{}: {} ({rounds} rounds in turns)", scenario.name, scenario.about);
-        let mut record = Record::new(scenario);
+        let machine = Machine::of(&self.settings.folder)?;
+        let mut record = Record::new(scenario, machine);
         for case in &scenario.cases {
             if self.case.as_ref().is_some_and(|part| !case.name.contains(part)) {
                 continue;
             }
+            let began = Instant::now();
             let outcome = self.compare(case, rounds)?;
             let bars = case.bars.clone();
-            let case = CaseRecord { name: case.name.clone(), bars, outcome };
+            let seconds = began.elapsed().as_secs_f64();
+            let case = CaseRecord { name: case.name.clone(), bars, outcome, seconds };
             println!("{}", table(&case));
             record.cases.push(case);
         }
+        println!("{} took {:.0} s", scenario.name, began.elapsed().as_secs_f64());
         record.write_to(&self.settings.folder)
     }
 
@@ -69,14 +78,15 @@ impl Run {
             .sides
             .iter()
             .filter(|side| self.sides.is_empty() || self.sides.contains(&side.name));
-        let mut templates: Vec<(&Work, Arc<Template>)> = Vec::new();
+        let mut templates: Vec<Arc<Template>> = Vec::new();
         let mut stages = Vec::new();
         for side in sides {
-            let template = match templates.iter().find(|(work, _)| **work == side.work) {
-                Some((_, template)) => Arc::clone(template),
-                None => Arc::new(Template::make(side.work.world(), &self.settings.folder)?),
+            let world = side.work.world();
+            let template = match templates.iter().find(|known| known.world.is_like(&world)) {
+                Some(template) => Arc::clone(template),
+                None => Arc::new(Template::make(world, &self.settings.folder)?),
             };
-            templates.push((&side.work, Arc::clone(&template)));
+            templates.push(Arc::clone(&template));
             let lengths = if side.target.is_limit() {
                 probe(&self.stage(Target::Memory, &template, None)?)?
             } else {
@@ -94,7 +104,7 @@ impl Run {
                 measured.map_err(|error| format!("{error}\n{}", stage.log()).into())
             });
         }
-        comparison.run(rounds)
+        comparison.run(rounds, self.repeats)
     }
 
     fn stage(

@@ -49,7 +49,8 @@ impl Bar {
     /// What is asked, in words.
     pub(crate) fn words(&self) -> String {
         let bound = match (self.at_most, self.at_least) {
-            (Some(most), _) => format!("≤ {most}"),
+            (Some(most), Some(least)) => format!("≥ {least} and ≤ {most}"),
+            (Some(most), None) => format!("≤ {most}"),
             (None, Some(least)) => format!("≥ {least}"),
             (None, None) => "told only".into(),
         };
@@ -81,7 +82,7 @@ mod tests {
             Ok(Figures::default().with("cost", values.next().unwrap_or_default()))
         });
         comparison.side("limit", || Ok(Figures::default().with("cost", 2.0)));
-        let outcome = comparison.run(3).unwrap();
+        let outcome = comparison.run(3, 0).unwrap();
         let ratio = "metric = 'cost'\nof = ['server']\nover = ['limit']\n";
         let verdict = bar(&format!("{ratio}at-most = 1.5")).judge(&outcome).unwrap();
         assert_eq!((verdict.value.median, verdict.met), (1.5, true));

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::quiet::Watch;
+use super::quiet::{QUIET, Watch};
 use super::{Figures, Ratio, Spread};
 use crate::Failure;
 
@@ -19,6 +19,8 @@ pub(crate) struct Comparison<'c> {
 pub(crate) struct Interleaved {
     sides: Vec<String>,
     rounds: Vec<Vec<Turn>>,
+    /// Rounds that were not quiet and were done again.
+    repeated: Vec<Vec<Turn>>,
 }
 
 /// What a file says of one; it may say anything.
@@ -26,6 +28,8 @@ pub(crate) struct Interleaved {
 struct Record {
     sides: Vec<String>,
     rounds: Vec<Vec<Turn>>,
+    #[serde(default)]
+    repeated: Vec<Vec<Turn>>,
 }
 
 /// A side's turn in a round.
@@ -51,28 +55,42 @@ impl<'c> Comparison<'c> {
     }
 
     /// Goes through so many rounds, after one that does not count. Each round begins with another
-    /// side.
-    pub(crate) fn run(mut self, rounds: usize) -> Result<Interleaved, Failure> {
+    /// side. A round in which others used much of the machine is done again at once, at most so many
+    /// times in all; a last one is kept as it is.
+    pub(crate) fn run(mut self, rounds: usize, repeats: usize) -> Result<Interleaved, Failure> {
         let clock = Instant::now();
-        let count = self.sides.len();
-        let mut counted = Vec::with_capacity(rounds);
-        for round in 0..=rounds {
-            let mut turns = Vec::with_capacity(count);
-            for turn in 0..count {
-                let side = (round + turn) % count;
-                let (name, measure) = &mut self.sides[side];
-                let watch = Watch::begin()?;
-                let began = clock.elapsed().as_secs_f64();
-                let figures = measure().map_err(|error| format!("{name}: {error}"))?;
-                let ended = clock.elapsed().as_secs_f64();
-                turns.push(Turn { side, began, ended, others: watch.end()?, figures });
-            }
-            if round > 0 {
+        let (mut counted, mut repeated) = (Vec::with_capacity(rounds), Vec::new());
+        self.round(0, clock)?;
+        while counted.len() < rounds {
+            let number = counted.len() + 1;
+            let turns = self.round(number, clock)?;
+            let others = turns.iter().map(|turn| turn.others).fold(0.0, f64::max);
+            if others > QUIET && repeated.len() < repeats {
+                let percent = others * 100.0;
+                println!("round {number} is done again: others used {percent:.1} % of the machine");
+                repeated.push(turns);
+            } else {
                 counted.push(turns);
             }
         }
         let sides = self.sides.into_iter().map(|(name, _)| name).collect();
-        Record { sides, rounds: counted }.try_into()
+        Record { sides, rounds: counted, repeated }.try_into()
+    }
+
+    /// Each side's turn.
+    fn round(&mut self, number: usize, clock: Instant) -> Result<Vec<Turn>, Failure> {
+        let count = self.sides.len();
+        let mut turns = Vec::with_capacity(count);
+        for turn in 0..count {
+            let side = (number + turn) % count;
+            let (name, measure) = &mut self.sides[side];
+            let watch = Watch::begin()?;
+            let began = clock.elapsed().as_secs_f64();
+            let figures = measure().map_err(|error| format!("{name}: {error}"))?;
+            let ended = clock.elapsed().as_secs_f64();
+            turns.push(Turn { side, began, ended, others: watch.end()?, figures });
+        }
+        Ok(turns)
     }
 }
 
@@ -81,7 +99,7 @@ impl TryFrom<Record> for Interleaved {
 
     /// Looks at every turn: each side has one in each round, none overlaps another, and the rounds
     /// begin with different sides.
-    fn try_from(Record { sides, rounds }: Record) -> Result<Self, Failure> {
+    fn try_from(Record { sides, rounds, repeated }: Record) -> Result<Self, Failure> {
         let mut clock = f64::NEG_INFINITY;
         let mut first = None;
         for turns in &rounds {
@@ -101,7 +119,7 @@ impl TryFrom<Record> for Interleaved {
                 clock = turn.ended;
             }
         }
-        Ok(Self { sides, rounds })
+        Ok(Self { sides, rounds, repeated })
     }
 }
 
@@ -114,6 +132,17 @@ impl Interleaved {
     /// How many rounds were counted.
     pub(crate) fn rounds(&self) -> usize {
         self.rounds.len()
+    }
+
+    /// In how many of them others used much of the machine.
+    pub(crate) fn disturbed(&self) -> usize {
+        let others = |turns: &&Vec<Turn>| turns.iter().any(|turn| turn.others > QUIET);
+        self.rounds.iter().filter(others).count()
+    }
+
+    /// How many more were not quiet and were done again.
+    pub(crate) fn repeated(&self) -> usize {
+        self.repeated.len()
     }
 
     /// The figures of one side, round by round.
@@ -175,7 +204,7 @@ mod tests {
                 Ok(Figures::default().with("n", value))
             });
         }
-        let outcome = comparison.run(3).unwrap();
+        let outcome = comparison.run(3, 0).unwrap();
         assert_eq!(order.into_inner(), "abcbcacababc");
         assert_eq!(outcome.rounds(), 3);
         let ratio = outcome.ratio("n", &names(&["a"]), &names(&["b", "c"])).unwrap();
@@ -189,7 +218,7 @@ mod tests {
     }
 
     fn check(rounds: Vec<Vec<Turn>>) -> Result<Interleaved, Failure> {
-        Record { sides: names(&["a", "b"]), rounds }.try_into()
+        Record { sides: names(&["a", "b"]), rounds, repeated: Vec::new() }.try_into()
     }
 
     #[test]

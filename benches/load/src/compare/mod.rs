@@ -14,4 +14,5 @@ mod ratio;
 pub(crate) use bar::Bar;
 pub(crate) use figures::Figures;
 pub(crate) use interleaved::{Comparison, Interleaved};
+pub(crate) use quiet::QUIET;
 pub(crate) use ratio::{Ratio, Spread};

@@ -5,6 +5,9 @@ use crate::Failure;
 /// A tick of the system's clocks.
 const TICK: Duration = Duration::from_millis(10);
 
+/// More than this share of the machine used by others makes a figure doubtful.
+pub(crate) const QUIET: f64 = 0.05;
+
 /// Tells how much of the machine others use while something is measured.
 #[derive(Debug)]
 pub(super) struct Watch {

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Machine;
 use crate::Failure;
 use crate::compare::{Bar, Interleaved};
 use crate::scenario::Scenario;
@@ -11,6 +12,7 @@ use crate::scenario::Scenario;
 pub(crate) struct Record {
     pub(crate) scenario: String,
     pub(crate) about: String,
+    pub(crate) machine: Machine,
     pub(crate) cases: Vec<CaseRecord>,
 }
 
@@ -20,12 +22,14 @@ pub(crate) struct CaseRecord {
     pub(crate) name: String,
     pub(crate) bars: Vec<Bar>,
     pub(crate) outcome: Interleaved,
+    /// How long it took, with what was made for it.
+    pub(crate) seconds: f64,
 }
 
 impl Record {
-    pub(crate) fn new(scenario: &Scenario) -> Self {
+    pub(crate) fn new(scenario: &Scenario, machine: Machine) -> Self {
         let (name, about) = (scenario.name.clone(), scenario.about.clone());
-        Self { scenario: name, about, cases: Vec::new() }
+        Self { scenario: name, about, machine, cases: Vec::new() }
     }
 
     /// Writes it to `{folder}/{scenario}.json`.

@@ -112,8 +112,8 @@ mod tests {
             comparison.side(name, move || Ok(Figures::default().with("cost", cost)));
         }
         let bars = vec![toml::from_str("metric = 'cost'\nof = ['server']").unwrap()];
-        let outcome = comparison.run(2).unwrap();
-        let case = CaseRecord { name: "case".into(), bars, outcome };
+        let outcome = comparison.run(2, 0).unwrap();
+        let case = CaseRecord { name: "case".into(), bars, outcome, seconds: 1.0 };
         let svg = picture(std::slice::from_ref(&case)).unwrap();
         assert!(svg.contains("case: cost") && svg.contains("a &lt; b") && svg.contains("30.0"));
         assert_eq!(svg.matches("<rect").count(), 3);

@@ -2,9 +2,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::CaseRecord;
-
-/// More than this share of the machine used by others makes a figure doubtful.
-pub(crate) const QUIET: f64 = 0.05;
+use crate::compare::QUIET;
 
 /// The medians of every side, and what came of each bar.
 pub(crate) fn table(case: &CaseRecord) -> String {
@@ -37,9 +35,10 @@ pub(crate) fn table(case: &CaseRecord) -> String {
         let quiet = if others.median > QUIET { ": NOT QUIET, measure again" } else { "" };
         let _ = writeln!(
             text,
-            "others used {:.1} % of the machine, {:.1} % at most{quiet}",
+            "others used {:.1} % of the machine, {:.1} % at most{quiet}; {:.0} s in all",
             others.median * 100.0,
-            others.most * 100.0
+            others.most * 100.0,
+            case.seconds
         );
     }
     text

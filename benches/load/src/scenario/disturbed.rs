@@ -2,13 +2,14 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::exchange::{Exchange, message};
+use super::exchange::message;
 use super::messages::pairs;
+use super::talkers::{Beside, Talkers};
 use crate::Failure;
-use crate::client::{Fleet, Happening, Kind, masked_text};
+use crate::client::{Arrival, Fleet, Happening, Kind, masked_text};
 use crate::compare::Figures;
 use crate::target::Running;
-use crate::world::{Place, World};
+use crate::world::World;
 
 /// Pairs talk, each waiting for its last message, while something goes on in rooms beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -44,12 +45,16 @@ enum Disturbance {
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Disturbed {
+    /// The connection of the first member of the first room.
+    const fn first(&self) -> usize {
+        2 * self.pairs
+    }
+
     pub(super) fn world(&self) -> World {
         let mut world = pairs(self.pairs);
-        let first = world.users;
         world.users += self.rooms * self.members;
         for room in 0..self.rooms {
-            let first = first + room * self.members;
+            let first = self.first() + room * self.members;
             world.room(first..first + self.members);
         }
         world
@@ -61,64 +66,30 @@ impl Disturbed {
         let visits: Vec<_> = (0..server.world.users).map(|user| server.visit(user, 0)).collect();
         fleet.connect(&visits)?;
         fleet.idle(server.rest)?;
-        let directs = server.world.directs.iter();
-        let directs =
-            directs.map(|direct| Place { id: direct.id, connections: direct.pair.into() });
-        let mut healthy = Exchange::new(directs.collect())?;
-        healthy.run(&mut fleet, self.pairs * 4, self.pairs)?;
-        let own = 2 * self.pairs;
+        let mut talkers = Talkers::new(server.world, &mut fleet)?;
         let slow: Vec<usize> = match self.by {
-            Disturbance::SlowReaders => {
-                (own..fleet.len()).filter(|one| !(one - own).is_multiple_of(self.members)).collect()
-            }
+            Disturbance::SlowReaders => (self.first()..fleet.len())
+                .filter(|one| !(one - self.first()).is_multiple_of(self.members))
+                .collect(),
             _ => Vec::new(),
         };
         slow.iter().try_for_each(|one| fleet.stop_reading(*one))?;
 
         let resident = server.resident_bytes()?;
-        let (processor, began) = (server.processor.now()?, Instant::now());
-        let interval = Duration::from_secs(1) / self.per_second.max(1);
-        let (mut caused, mut events, mut refused) = (0, 0, 0);
-        let mut arrivals = Vec::new();
-        healthy.start(self.pairs)?;
-        while began.elapsed() < time || healthy.under_way() > 0 {
-            if began.elapsed() < time {
-                healthy.send_more(&mut fleet, usize::MAX, self.pairs);
-                if self.by != Disturbance::Nothing && began + interval * caused <= Instant::now() {
-                    let (sender, frame) = self.next(server.world, caused as usize);
-                    fleet.send(own + sender, &masked_text(&frame));
-                    caused += 1;
-                }
-            }
-            let until = Instant::now() + interval.min(Duration::from_millis(10));
-            fleet.turn_until(until, &mut arrivals)?;
-            for arrival in arrivals.drain(..) {
-                if arrival.connection < own {
-                    healthy.take(&arrival)?;
-                    continue;
-                }
-                match arrival.what {
-                    Happening::Error(_) => refused += 1,
-                    Happening::Frame(Kind::Other | Kind::Message, ..) => events += 1,
-                    _ => {}
-                }
-            }
-            if began.elapsed() > time + PATIENCE {
-                return Err("the server took too long".into());
-            }
-        }
+        let processor = server.processor.now()?;
+        let mut rooms = Rooms::new(self, server.world, time);
+        let done = talkers.talk(&mut fleet, 0, &mut rooms)?;
         let used = server.processor.now()? - processor;
         let grown = server.resident_bytes()?.saturating_sub(resident);
-        let done = healthy.finish(began.elapsed())?;
         // Whether the server had enough of them.
         slow.iter().try_for_each(|one| fleet.go_on_reading(*one))?;
         let ended = fleet.idle(server.rest * 4)?;
         let ended = ended.iter().filter(|one| matches!(one.what, Happening::Lost)).count();
         let seconds = done.time.as_secs_f64();
         Ok(Figures::default()
-            .with("caused", f64::from(caused))
-            .with("events_per_s", f64::from(events) / seconds)
-            .with("refused", f64::from(refused))
+            .with("caused", f64::from(rooms.caused))
+            .with("events_per_s", f64::from(rooms.events) / seconds)
+            .with("refused", f64::from(rooms.refused))
             .with("slow_readers", slow.len() as f64)
             .with("slow_readers_ended", ended as f64)
             .with("cpu_percent", used.as_secs_f64() * 100.0 / seconds)
@@ -153,5 +124,51 @@ impl Disturbed {
                 (sender, frame)
             }
         }
+    }
+}
+
+/// The rooms, while something goes on in them.
+struct Rooms<'w> {
+    work: &'w Disturbed,
+    world: &'w World,
+    began: Instant,
+    time: Duration,
+    caused: u32,
+    events: u32,
+    refused: u32,
+}
+
+impl<'w> Rooms<'w> {
+    fn new(work: &'w Disturbed, world: &'w World, time: Duration) -> Self {
+        let began = Instant::now();
+        Self { work, world, began, time, caused: 0, events: 0, refused: 0 }
+    }
+}
+
+impl Beside for Rooms<'_> {
+    fn goes_on(&self) -> bool {
+        self.began.elapsed() < self.time
+    }
+
+    fn act(&mut self, fleet: &mut Fleet) -> Result<Instant, Failure> {
+        let interval = Duration::from_secs(1) / self.work.per_second.max(1);
+        if self.goes_on()
+            && self.work.by != Disturbance::Nothing
+            && self.began + interval * self.caused <= Instant::now()
+        {
+            let (sender, frame) = self.work.next(self.world, self.caused as usize);
+            fleet.send(self.work.first() + sender, &masked_text(&frame));
+            self.caused += 1;
+        }
+        Ok(self.began + interval * self.caused)
+    }
+
+    fn take(&mut self, arrival: &Arrival, _: &mut Fleet) -> Result<(), Failure> {
+        match arrival.what {
+            Happening::Error(_) => self.refused += 1,
+            Happening::Frame(Kind::Other | Kind::Message, ..) => self.events += 1,
+            _ => {}
+        }
+        Ok(())
     }
 }

@@ -102,7 +102,7 @@ impl Exchange {
             *before += sent.len();
             sent.clear();
         }
-        let rounds = 0..outstanding.div_ceil(self.places.len());
+        let rounds = 0..outstanding.div_ceil(self.places.len().max(1));
         self.turns = rounds.flat_map(|_| 0..self.places.len()).collect();
         (self.begun, self.done, self.outcome) = (0, 0, Exchanged::new()?);
         Ok(())

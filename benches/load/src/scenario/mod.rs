@@ -2,6 +2,7 @@
 //! do it in turns, and what is asked of the outcome.
 
 mod connect;
+mod crowd;
 mod disturbed;
 mod exchange;
 mod flush;
@@ -9,11 +10,13 @@ mod idle;
 mod messages;
 mod paced;
 mod probe;
+mod ramp;
 mod reconnect;
 mod requests;
 mod spec;
+mod talkers;
 mod work;
 
 pub(crate) use probe::probe;
 pub(crate) use spec::{Case, Scenario};
-pub(crate) use work::Work;
+use work::Work;

@@ -6,6 +6,7 @@ use super::flush::Flush;
 use super::idle::Idle;
 use super::messages::Messages;
 use super::paced::Paced;
+use super::ramp::Ramp;
 use super::reconnect::Reconnect;
 use super::requests::Requests;
 use crate::Failure;
@@ -25,6 +26,7 @@ pub(crate) enum Work {
     Reconnect(Reconnect),
     Requests(Requests),
     Disturbed(Disturbed),
+    Ramp(Ramp),
 }
 
 impl Work {
@@ -39,6 +41,7 @@ impl Work {
             Self::Reconnect(work) => work.world(),
             Self::Requests(work) => work.world(),
             Self::Disturbed(work) => work.world(),
+            Self::Ramp(work) => work.world(),
         }
     }
 
@@ -52,6 +55,7 @@ impl Work {
             Self::Reconnect(work) => work.measure(server),
             Self::Requests(work) => work.measure(server),
             Self::Disturbed(work) => work.measure(server),
+            Self::Ramp(work) => work.measure(server),
             Self::Flush(_) => Err("this is done to a disk".into()),
         }
     }

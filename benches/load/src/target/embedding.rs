@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -11,11 +12,16 @@ use chat_core::{Chat, ChatConfig, MemoryStore};
 use chat_store::SqliteStore;
 use chat_ws::{ConnectionConfig, WsConfig, WsEndpoint};
 use clap::{Args, ValueEnum};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
+use super::bare::Pages;
+use super::statements;
 use crate::Failure;
 use crate::world::{World, key};
 
@@ -23,7 +29,8 @@ use crate::world::{World, key};
 const UNLIMITED: u32 = 1_000_000;
 
 /// `chat-load serve`: the engine and its WebSockets, as the server has them, on a store that the
-/// server does not offer. Listens at a free port of 127.0.0.1, and prints which.
+/// server does not offer; or pages of a database without any engine. Listens at a free port of
+/// 127.0.0.1, and prints which.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where messages go
@@ -37,6 +44,15 @@ enum Kept {
     Memory,
     Sqlite,
     OneByOne,
+    Counted,
+    Bare,
+}
+
+/// Who answers.
+#[derive(Debug, Clone)]
+enum Answering {
+    Engine(WsEndpoint),
+    Pages(Arc<Pages>),
 }
 
 impl Serve {
@@ -57,7 +73,12 @@ impl Serve {
         Ok(if let Kept::OneByOne = self.store { one_by_one(store) } else { store })
     }
 
-    async fn serve(&self) -> Result<(), Failure> {
+    async fn answering(&self) -> Result<Answering, Failure> {
+        match self.store {
+            Kept::Bare => return Ok(Answering::Pages(Pages::open(&self.file).await?)),
+            Kept::Counted => statements::count()?,
+            Kept::Memory | Kept::Sqlite | Kept::OneByOne => {}
+        }
         let breaker = Breaker::new(BreakerConfig::default());
         let chat = Chat::builder(Arc::new(breaker.guard(self.store().await?)));
         let chat = chat.config(unlimited()).build();
@@ -67,7 +88,12 @@ impl Serve {
             frame_burst: UNLIMITED,
             ..ConnectionConfig::default()
         };
-        let endpoint = WsEndpoint::new(chat, users, WsConfig { connection, ..WsConfig::default() });
+        let config = WsConfig { connection, ..WsConfig::default() };
+        Ok(Answering::Engine(WsEndpoint::new(chat, users, config)))
+    }
+
+    async fn serve(&self) -> Result<(), Failure> {
+        let answering = self.answering().await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let mut stdout = std::io::stdout();
         writeln!(stdout, "an embedding listens on http://{}", listener.local_addr()?)?;
@@ -75,10 +101,10 @@ impl Serve {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let endpoint = endpoint.clone();
+            let answering = answering.clone();
             let service = service_fn(move |request| {
-                let endpoint = endpoint.clone();
-                async move { Ok::<_, std::convert::Infallible>(endpoint.handle(request).await) }
+                let answering = answering.clone();
+                async move { Ok::<_, Infallible>(answering.answer(request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -86,6 +112,22 @@ impl Serve {
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             tokio::spawn(connection);
+        }
+    }
+}
+
+impl Answering {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match self {
+            Self::Engine(_) if request.uri().path() == statements::PATH => {
+                Response::new(statements::counted().to_string().into())
+            }
+            Self::Engine(endpoint) => endpoint.handle(request).await,
+            Self::Pages(pages) => pages.answer(&request).await.unwrap_or_else(|error| {
+                let mut response = Response::new(error.to_string().into());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }),
         }
     }
 }

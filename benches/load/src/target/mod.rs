@@ -1,9 +1,11 @@
 //! What is measured: each a process of its own, on a processor of its own.
 
+mod bare;
 mod embedding;
 mod running;
 mod settings;
 mod stage;
+mod statements;
 mod template;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,10 @@ pub(crate) enum Target {
     Sqlite,
     /// The same on SQLite, with every message in a transaction of its own.
     OneByOne,
+    /// The same on SQLite, and it counts its statements, which takes time of its own.
+    Counted,
+    /// A server of pages that does nothing but ask the database for them.
+    Bare,
     /// The limit that writes every delivery by itself.
     Raw,
     /// The limit that joins what has come.
@@ -37,7 +43,7 @@ pub(crate) enum Target {
 impl Target {
     /// Whether its database is made before it starts.
     pub(crate) const fn has_database(self) -> bool {
-        matches!(self, Self::Server | Self::Sqlite | Self::OneByOne)
+        !matches!(self, Self::Memory | Self::Raw | Self::Batching | Self::Disk)
     }
 
     /// Whether it is one of the limits.

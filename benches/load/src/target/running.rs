@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use super::Target;
 use crate::Failure;
-use crate::client::Visit;
+use crate::client::{Rest, Visit};
 use crate::measure::{Processor, resident_bytes};
 use crate::world::World;
 
 /// How long a server may take to say where it listens.
 const START: Duration = Duration::from_secs(120);
+
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A server that runs, until it is dropped.
 #[derive(Debug)]
@@ -72,6 +75,16 @@ impl<'s> Running<'s> {
             return Visit { path: format!("/{room}"), token: None };
         }
         Visit { path: "/api/chat/ws".into(), token: self.tokens.get(user).cloned() }
+    }
+
+    /// How many statements its store has taken, where it counts them.
+    pub(crate) fn statements(&self) -> Result<Option<u64>, Failure> {
+        if self.target != Target::Counted {
+            return Ok(None);
+        }
+        let mut rest = Rest::connect(self.address, "", ANSWER)?;
+        rest.get(super::statements::PATH)?;
+        Ok(Some(std::str::from_utf8(rest.body())?.parse()?))
     }
 
     /// The memory that it has in RAM.

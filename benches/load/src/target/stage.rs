@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{Running, Settings, Target, Template};
 use crate::Failure;
-use crate::world::{SECRET, tokens};
+use crate::world::{SECRET, tokens, user};
 
 /// Everything that a server needs to start, any number of times.
 #[derive(Debug)]
@@ -55,7 +55,15 @@ impl Stage {
     ) -> Result<Self, Failure> {
         std::fs::create_dir_all(&settings.folder)?;
         let folder = tempfile::tempdir_in(&settings.folder)?;
-        let tokens = if target.is_limit() { Vec::new() } else { tokens(template.world.users)? };
+        let users = template.world.users;
+        let tokens = match target {
+            Target::Raw | Target::Batching | Target::Disk => Vec::new(),
+            // It takes whom it is told.
+            Target::Bare => (0..users)
+                .map(|number| Ok(user(number)?.to_string()))
+                .collect::<Result<_, Failure>>()?,
+            _ => tokens(users)?,
+        };
         let stage = Self {
             target,
             settings: settings.clone(),
@@ -115,6 +123,9 @@ impl Stage {
     fn program(&self) -> Result<(PathBuf, Vec<String>), Failure> {
         let own = std::env::current_exe()?;
         let path = |path: PathBuf| path.to_str().map(str::to_owned).ok_or("a path that is no text");
+        let embedding = |store: &str| -> Result<_, Failure> {
+            Ok(vec!["serve".into(), store.into(), path(self.data().join("chat.db"))?])
+        };
         let limit = |writing: &str| {
             let Lengths { ready, event } = self.lengths;
             let lengths = [format!("--ready-bytes={ready}"), format!("--event-bytes={event}")];
@@ -135,12 +146,10 @@ impl Stage {
             Target::Memory => {
                 (own, vec!["serve".into(), "memory".into(), path(self.file("world.json"))?])
             }
-            Target::Sqlite => {
-                (own, vec!["serve".into(), "sqlite".into(), path(self.data().join("chat.db"))?])
-            }
-            Target::OneByOne => {
-                (own, vec!["serve".into(), "one-by-one".into(), path(self.data().join("chat.db"))?])
-            }
+            Target::Sqlite => (own, embedding("sqlite")?),
+            Target::OneByOne => (own, embedding("one-by-one")?),
+            Target::Counted => (own, embedding("counted")?),
+            Target::Bare => (own, embedding("bare")?),
             Target::Raw => (own, limit("raw")),
             Target::Batching => (own, limit("batching")),
             Target::Disk => return Err("a disk is no server".into()),
