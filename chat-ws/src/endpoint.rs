@@ -171,30 +171,47 @@ impl Inner {
 
     /// A connection from its upgrade to its end. Nobody waits for what it returns, so it says
     /// itself how it ended, even when it panics.
-    async fn run(self: Arc<Self>, upgrade: OnUpgrade, visitor: Visitor) {
+    ///
+    /// This is the task of each connection for as long as it is idle: it has room for what it waits
+    /// for then, and the rest is boxed. Hence no `async fn`, which would have room for its arguments
+    /// twice.
+    fn run(
+        self: Arc<Self>,
+        upgrade: OnUpgrade,
+        visitor: Visitor,
+    ) -> impl Future<Output = ()> + Send + 'static {
         // A child, because the connections of one token would all wait for the same lock.
         let cut = self.cut.child_token();
-        let connection = async {
-            let upgraded = tokio::select! {
-                upgraded = timeout(UPGRADE_TIMEOUT, upgrade) => upgraded,
-                () = cut.cancelled() => return,
-            };
-            let Ok(Ok(stream)) = upgraded else {
-                tracing::debug!("the stream was not handed over");
-                return;
-            };
+        let connection = async move {
+            let Some(stream) = Box::pin(handed_over(upgrade, &cut)).await else { return };
             let ended = match (self.open)(stream) {
                 Opened::Tcp { stream, early, kept: _kept } => {
-                    serve_tcp(stream, early, visitor, &self.connection, &cut).await
+                    Box::pin(serve_tcp(stream, early, visitor, &self.connection, &cut)).await
                 }
                 Opened::Other(stream) => {
-                    serve(TokioIo::new(stream), visitor, &self.connection, &cut).await
+                    let stream = TokioIo::new(stream);
+                    Box::pin(serve(stream, visitor, &self.connection, &cut)).await
                 }
             };
             tracing::debug!(?ended, "the connection has ended");
         };
-        if AssertUnwindSafe(connection).catch_unwind().await.is_err() {
-            tracing::error!("the connection ended in a panic");
-        }
+        AssertUnwindSafe(connection).catch_unwind().map(|ended| {
+            if ended.is_err() {
+                tracing::error!("the connection ended in a panic");
+            }
+        })
     }
+}
+
+/// What the HTTP server hands over, if it does in time and before the connection is cut.
+async fn handed_over(upgrade: OnUpgrade, cut: &CancellationToken) -> Option<Upgraded> {
+    let upgraded = tokio::select! {
+        upgraded = timeout(UPGRADE_TIMEOUT, upgrade) => upgraded,
+        () = cut.cancelled() => return None,
+    };
+    let Ok(Ok(stream)) = upgraded else {
+        tracing::debug!("the stream was not handed over");
+        return None;
+    };
+    Some(stream)
 }

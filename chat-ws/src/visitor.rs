@@ -29,7 +29,7 @@ type Check = Pin<Box<dyn Future<Output = Result<Session, Denied>> + Send>>;
 
 enum State {
     /// The first frame must bring a token.
-    Unknown(Unknown),
+    Unknown(Box<Unknown>),
     /// It has, and the token is being checked. Nothing more is read until that is done.
     Checking { check: Check, id: Option<FrameId>, _place: OwnedSemaphorePermit },
     /// A session, with the id of the frame that still waits to be answered. It is boxed because
@@ -53,8 +53,8 @@ pub(crate) struct Unknown {
 
 impl Visitor {
     /// Somebody whose handshake brought no credential.
-    pub(crate) const fn unknown(unknown: Unknown) -> Self {
-        Self { state: State::Unknown(unknown), writer: None }
+    pub(crate) fn unknown(unknown: Unknown) -> Self {
+        Self { state: State::Unknown(Box::new(unknown)), writer: None }
     }
 
     /// Somebody whose handshake brought a good one.
@@ -69,9 +69,10 @@ impl Visitor {
         let gone = State::Leaving { last_word: None, code: CloseCode::Unauthenticated };
         self.state = match (std::mem::replace(&mut self.state, gone), ClientFrame::decode(text)) {
             (
-                State::Unknown(Unknown { admission, place, .. }),
+                State::Unknown(unknown),
                 Ok(ClientFrame { id, command: Command::Authenticate { token } }),
             ) => {
+                let Unknown { admission, place, .. } = *unknown;
                 let token = SecretString::from(String::from(token));
                 let check = Box::pin(async move { admission.admit(&token).await });
                 State::Checking { check, id, _place: place }

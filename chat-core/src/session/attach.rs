@@ -127,6 +127,11 @@ async fn subscribe(
         router.subscribe(user, conversation, membership.change_seq, Some(device));
         ids.push(conversation);
     }
+    if ids.is_empty() && router.hub.subscriptions(user).is_empty() {
+        // There is nothing to tell, and of what is joined from now on the user's devices are told.
+        router.news.told(user);
+        return Ok(Vec::new());
+    }
     let unopened = router.hear_unopened(&ids).await;
     let told = router.hub.subscriptions(user);
     let reading = engine.stores.inbox.overview(user, READY_CONVERSATIONS + 1);

@@ -116,7 +116,8 @@ impl Session {
                 return Outgoing::Frames(vec![greeting]);
             }
             let done = match &mut self.replay {
-                Some(_) => self.step_replay().await,
+                // Boxed, since it is rare and large.
+                Some(_) => Box::pin(self.step_replay()).await,
                 None => self.step_live().await,
             };
             if let Some(outgoing) = done {
@@ -210,10 +211,12 @@ impl Session {
         if !waiting && !holding {
             self.lend();
         }
+        // One clock for all: an idle session keeps it.
+        let due = [self.expires, self.held_until, self.postponed.due()];
         tokio::select! {
             biased;
             end = self.device.outbox.ended() => return Some(self.close(end)),
-            code = expiry(self.expires) => return Some(Outgoing::Close(code)),
+            () = deadline(due.into_iter().flatten().min()) => return self.note_due(Instant::now()),
             step = self.pipeline.next() => {
                 self.answers_first = false;
                 if let Step::Answer(frame) = step {
@@ -221,10 +224,17 @@ impl Session {
                 }
             }
             () = std::future::ready(()), if waiting && !holding => return self.deliver(),
-            () = deadline(self.held_until) => self.held_until = None,
-            () = deadline(self.postponed.due()) => {}
             taken = self.device.outbox.take(), if !holding => return self.take(taken).await,
         }
+        None
+    }
+
+    /// Carries out what has become due; replays that were postponed are looked for in any case.
+    fn note_due(&mut self, now: Instant) -> Option<Outgoing> {
+        if self.expires.is_some_and(|at| at <= now) {
+            return Some(Outgoing::Close(CloseCode::TokenExpired));
+        }
+        self.held_until = self.held_until.filter(|until| *until > now);
         None
     }
 

@@ -50,6 +50,11 @@ impl<S> Meter<S> {
         new
     }
 
+    /// The stream below.
+    pub(super) const fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Passes bytes on unseen from now on.
     pub(super) const fn open(&mut self) {
         self.is_open = true;

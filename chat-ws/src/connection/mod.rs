@@ -1,11 +1,13 @@
 //! One connection: the loop between a socket and whatever speaks over it.
 
 mod backlog;
+mod chunks;
 mod closing;
 mod config;
 mod direct;
 mod heart;
 mod meter;
+mod outlet;
 mod pace;
 mod scanner;
 mod socket;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_core::proto::CloseCode;
+use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -45,51 +48,59 @@ pub use self::speaker::{Incoming, Speaker, Turn};
 /// with the close code for a restart.
 ///
 /// A [`Session`](chat_core::Session) is a speaker, and so is whatever implements [`Speaker`].
-pub async fn serve<S, P>(
+pub fn serve<S, P>(
     stream: S,
     speaker: P,
     config: &ConnectionConfig,
     cut: &CancellationToken,
-) -> Ended
+) -> impl Future<Output = Ended> + Send
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     P: Speaker,
 {
-    run(stream, None, speaker, config, cut).await
+    run(stream, None, speaker, config, cut)
 }
 
 /// The same over a TCP connection, of which `early` has been read already: events can then be
 /// [written directly](chat_core::direct).
-pub async fn serve_tcp<P: Speaker>(
+///
+/// Must be called inside a tokio runtime.
+pub fn serve_tcp<P: Speaker>(
     stream: TcpStream,
     early: Bytes,
     mut speaker: P,
     config: &ConnectionConfig,
     cut: &CancellationToken,
-) -> Ended {
+) -> impl Future<Output = Ended> + Send {
     let stream = LineStream::new(stream, early);
     let line = stream.line();
     speaker.write_directly(Arc::clone(&line) as _);
-    run(stream, Some(line), speaker, config, cut).await
+    run(stream, Some(line), speaker, config, cut)
 }
 
-async fn run<S, P>(
+#[allow(clippy::manual_async_fn, reason = "that would keep room for its arguments twice")]
+fn run<S, P>(
     stream: S,
     line: Option<Arc<Line>>,
     mut speaker: P,
     config: &ConnectionConfig,
     cut: &CancellationToken,
-) -> Ended
+) -> impl Future<Output = Ended> + Send
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     P: Speaker,
 {
-    let mut connection = Connection::new(Socket::new(stream, config).await, line, config);
-    let alarm = pin!(sleep_until(connection.heart.deadline(true)));
-    let cut = pin!(cut.cancelled());
-    let ending = connection.run(&mut speaker, alarm, cut).await;
-    drop(speaker);
-    connection.end(ending).await
+    // What is awaited only at the beginning, at the end, or for a moment between is boxed: its room
+    // would be kept for as long as the connection is idle.
+    async move {
+        let socket = Box::pin(Socket::new(stream, config)).await;
+        let mut connection = Connection::new(socket, line, config);
+        let alarm = pin!(sleep_until(connection.heart.deadline(true)));
+        let cut = pin!(cut.cancelled());
+        let ending = connection.run(&mut speaker, alarm, cut).await;
+        drop(speaker);
+        Box::pin(connection.end(ending)).await
+    }
 }
 
 /// What happened.
@@ -166,8 +177,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
             let output = match happening {
                 Happening::Turn(Turn::Finish(closing)) => {
                     // What was said before includes what was begun directly.
-                    let flushed = self.socket.write(Output::Queued);
-                    let flushed = write(flushed, &mut self.backlog, speaker, cut.as_mut()).await;
+                    let flushed = self.write(Output::Queued, speaker, cut.as_mut()).await;
                     Err(flushed.err().unwrap_or(Ending::Close(closing)))
                 }
                 Happening::Turn(turn) => speak(turn),
@@ -177,15 +187,42 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
             };
             let written = match output {
                 Ok(None) => Ok(()),
-                Ok(Some(output)) => {
-                    write(self.socket.write(output), &mut self.backlog, speaker, cut.as_mut()).await
-                }
+                Ok(Some(output)) => self.write(output, speaker, cut.as_mut()).await,
                 Err(ending) => Err(ending),
             };
             if let Err(ending) = written {
                 return ending;
             }
         }
+    }
+
+    /// Waits for a write, which does not last for ever, and listens to the speaker meanwhile.
+    async fn write<P: Speaker>(
+        &mut self,
+        output: Output,
+        speaker: &mut P,
+        mut cut: Cut<'_, '_>,
+    ) -> Result<(), Ending> {
+        let Self { socket, backlog, .. } = self;
+        let mut write = Box::pin(socket.write(output));
+        // Most writes need not wait, and then nobody need be heard.
+        if let Some(written) = (&mut write).now_or_never() {
+            return written;
+        }
+        let waiting = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    written = &mut write => return written,
+                    () = &mut cut => return Err(Ending::Close(CloseCode::Draining.into())),
+                    turn = backlog.hear(speaker) => match turn {
+                        Turn::Close(closing) => return Err(Ending::Close(closing)),
+                        turn => backlog.push(turn),
+                    },
+                }
+            }
+        };
+        Box::pin(waiting).await
     }
 
     /// Says whether events may be written directly: not while anything is to be written here.
@@ -300,27 +337,6 @@ fn speak(turn: Turn) -> Result<Option<Output>, Ending> {
         Turn::Text(messages) => Ok(Some(Output::Messages(Data::Text, messages))),
         Turn::Binary(messages) => Ok(Some(Output::Messages(Data::Binary, messages))),
         Turn::Finish(closing) | Turn::Close(closing) => Err(Ending::Close(closing)),
-    }
-}
-
-/// Waits for a write, which does not last for ever, and listens to the speaker meanwhile.
-async fn write<P: Speaker>(
-    write: impl Future<Output = Result<(), Ending>>,
-    backlog: &mut Backlog,
-    speaker: &mut P,
-    mut cut: Cut<'_, '_>,
-) -> Result<(), Ending> {
-    let mut write = pin!(write);
-    loop {
-        tokio::select! {
-            biased;
-            written = &mut write => return written,
-            () = &mut cut => return Err(Ending::Close(CloseCode::Draining.into())),
-            turn = backlog.hear(speaker) => match turn {
-                Turn::Close(closing) => return Err(Ending::Close(closing)),
-                turn => backlog.push(turn),
-            },
-        }
     }
 }
 

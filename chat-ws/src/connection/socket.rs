@@ -9,26 +9,25 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::chunks::Chunks;
 use super::closing::CLOSE_FRAME_PATIENCE;
 use super::meter::Meter;
+use super::outlet::Outlet;
 use super::scanner::{MessageBounds, Violation};
 use super::{Closing, ConnectionConfig, Ending};
 
 /// Bytes read at once. The codec zeroes its buffer before every read, and keeps it for as long as
-/// the connection lives, so the default of 128 KiB would cost more than all the rest.
-const READ_BUFFER: usize = 4 * 1024;
-/// Bytes that are gathered before they are written.
-const WRITE_BUFFER: usize = 4 * 1024;
+/// the connection lives, so the default of 128 KiB would cost more than all the rest. Most commands
+/// are smaller than this, and larger ones come in several reads.
+const READ_BUFFER: usize = 512;
+/// Bytes that the codec gathers before it writes them: its own control frames only.
+const WRITE_BUFFER: usize = 1024;
 /// The most bytes that the codec holds for a peer that does not read.
-const MAX_WRITE_BUFFER: usize = 256 * 1024;
-/// The most payload of one outgoing frame; longer messages go out in fragments. Whatever its
-/// length, a message then fits the write buffer, which is as large as the largest frame ever sent.
-const FRAGMENT: usize = 32 * 1024;
+const MAX_WRITE_BUFFER: usize = 4 * 1024;
 
 /// What came in.
 #[derive(Debug)]
@@ -51,10 +50,11 @@ pub(super) enum Output {
     Queued,
 }
 
-/// The server's end of a WebSocket: the codec, and the meter below it.
+/// The server's end of a WebSocket: the codec, the meter below it, and below that the outlet, by
+/// which messages go out past the codec.
 #[derive(Debug)]
 pub(super) struct Socket<S> {
-    codec: WebSocketStream<Meter<S>>,
+    codec: WebSocketStream<Meter<Outlet<S>>>,
     write_timeout: Duration,
 }
 
@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             .max_message_size(Some(config.message_bytes))
             .max_frame_size(Some(config.message_bytes))
             .accept_unmasked_frames(false);
-        let stream = Meter::new(stream, bounds);
+        let stream = Meter::new(Outlet::new(stream), bounds);
         Self {
             codec: WebSocketStream::from_raw_socket(stream, Role::Server, Some(codec)).await,
             write_timeout: config.write_timeout,
@@ -109,28 +109,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     pub(super) async fn write(&mut self, output: Output) -> Result<(), Ending> {
         match output {
             Output::Messages(kind, messages) => {
-                for message in messages {
-                    self.feed_message(kind, message).await?;
+                // What the codec has begun comes first.
+                self.flush().await?;
+                for frames in Chunks::new(kind, messages) {
+                    self.codec.get_mut().stream().put(frames);
+                    self.flush().await?;
                 }
+                return Ok(());
             }
-            Output::Ping => self.feed(Frame::ping(Bytes::new())).await?,
+            Output::Ping => {
+                let ping = Message::Ping(Bytes::new());
+                within(self.write_timeout, self.codec.feed(ping)).await?;
+            }
             Output::Queued => {}
         }
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), Ending> {
         within(self.write_timeout, self.codec.flush()).await
-    }
-
-    async fn feed_message(&mut self, kind: Data, mut message: Bytes) -> Result<(), Ending> {
-        let mut opcode = kind;
-        while message.len() > FRAGMENT {
-            let part = message.split_to(FRAGMENT);
-            self.feed(Frame::message(part, OpCode::Data(opcode), false)).await?;
-            opcode = Data::Continue;
-        }
-        self.feed(Frame::message(message, OpCode::Data(opcode), true)).await
-    }
-
-    async fn feed(&mut self, frame: Frame) -> Result<(), Ending> {
-        within(self.write_timeout, self.codec.feed(Message::Frame(frame))).await
     }
 
     /// Answers the peer's close frame and ends the stream.
@@ -178,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     }
 }
 
-/// Waits for one step of writing, of about [`FRAGMENT`] bytes at most.
+/// Waits for one step of writing, of one of the [`Chunks`] at most.
 async fn within(
     patience: Duration,
     step: impl Future<Output = Result<(), Error>>,
