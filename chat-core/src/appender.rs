@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Stores messages, in the order in which they were submitted.
 ///
 /// There is no timer: while one batch is being stored the next gathers, so batches grow with the
-/// load and a lone message waits for nothing.
+/// load. Before each, whoever is ready to run may submit as well; a lone message waits for nothing.
 #[derive(Debug)]
 pub(crate) struct Appender {
     store: Arc<dyn MessageStore>,
@@ -105,11 +105,30 @@ impl Appender {
     }
 
     async fn drive(&self) {
-        while let Some(batch) = self.next_batch() {
+        loop {
+            self.gather().await;
+            let Some(batch) = self.next_batch() else { return };
             // Senders of a batch that panics are told that its outcome is unknown; the others go on.
             if AssertUnwindSafe(self.store(batch)).catch_unwind().await.is_err() {
                 tracing::error!("storing a batch of messages panicked");
             }
+        }
+    }
+
+    /// Lets those submit who are about to: what is stored together is also written to the receivers
+    /// together, and a room's fan-out costs far more than this.
+    ///
+    /// Goes on for as long as what waits doubles, which is ten times at most and seldom more than
+    /// once: messages that merely follow one another do not hold up the first.
+    async fn gather(&self) {
+        let mut enough = 1;
+        loop {
+            let waiting = lock(&self.queue).waiting.len();
+            if !(enough..BATCH).contains(&waiting) {
+                return;
+            }
+            enough = 2 * waiting;
+            tokio::task::yield_now().await;
         }
     }
 

@@ -7,12 +7,15 @@
 //! which a device is told of things is the same either way.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::fmt::Debug;
 
 use bytes::Bytes;
+use chat_proto::ConversationId;
+use tokio::time::Instant;
 
-use crate::hub::Delivery;
+use crate::hub::{Delivery, Frame};
 
 /// A connection that takes frames at once, past its session's task.
 ///
@@ -25,8 +28,12 @@ pub trait DirectWriter: Debug + Send + Sync + 'static {
     /// It is called with locks held, from any task: it must neither wait nor call the engine.
     fn try_write(&self, batch: &Batch<'_>) -> bool;
 
+    /// Reads from memory what [`try_write`](Self::try_write) will need, if that is of use: it is called
+    /// for several connections before the first of them is written to. It takes no lock.
+    fn read_ahead(&self) {}
+
     /// Drops of what it took all frames of which nothing has been written: the device has lost the
-    /// right to them. Called as [`try_write`](Self::try_write) is.
+    /// right to them. It must neither wait nor call the engine.
     fn drop_unbegun(&self);
 }
 
@@ -48,15 +55,34 @@ pub struct Batch<'a> {
     encoded: OnceCell<(TypeId, Bytes)>,
     /// To how many devices it has been written.
     writes: Cell<usize>,
+    /// The first change that it tells, and when it began to be told: asked for each device.
+    first: Option<(ConversationId, u64)>,
+    now: Instant,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) const fn new(delivery: &'a Delivery) -> Self {
-        Self { delivery, encoded: OnceCell::new(), writes: Cell::new(0) }
+    pub(crate) fn new(delivery: &'a Delivery) -> Self {
+        Self {
+            delivery,
+            encoded: OnceCell::new(),
+            writes: Cell::new(0),
+            first: delivery.frames().first().and_then(Frame::tells),
+            now: Instant::now(),
+        }
     }
 
     pub(crate) const fn delivery(&self) -> &'a Delivery {
         self.delivery
+    }
+
+    /// The first change that it tells, if it tells any.
+    pub(crate) const fn first(&self) -> Option<(ConversationId, u64)> {
+        self.first
+    }
+
+    /// When it began to be told.
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
     }
 
     /// Has a connection write it, unless it has been written to enough.
@@ -78,10 +104,10 @@ impl<'a> Batch<'a> {
     /// The frames as a transport writes them, encoded for the first device that asks. Each frame is
     /// valid UTF-8.
     #[must_use]
-    pub fn encoded<F: Framing>(&self) -> Bytes {
-        let encode = || F::encode(self.delivery.frames().iter().map(crate::hub::Frame::text));
+    pub fn encoded<F: Framing>(&self) -> Cow<'_, Bytes> {
+        let encode = || F::encode(self.delivery.frames().iter().map(Frame::text));
         let (framing, bytes) = self.encoded.get_or_init(|| (TypeId::of::<F>(), encode()));
         // Of several transports in one process all but the first encode for each device.
-        if *framing == TypeId::of::<F>() { bytes.clone() } else { encode() }
+        if *framing == TypeId::of::<F>() { Cow::Borrowed(bytes) } else { Cow::Owned(encode()) }
     }
 }

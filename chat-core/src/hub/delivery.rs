@@ -1,7 +1,9 @@
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chat_proto::{ChangeEvent, ConversationId, Event, SessionId, SignalEvent, UserId};
+use foldhash::fast::FixedState;
 
 /// The session that caused an event: only its own user is told which it was.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -109,7 +111,18 @@ struct Parts {
     bytes: usize,
     class: Class,
     /// The users who get a frame of their own.
-    origins: Vec<UserId>,
+    origins: Vec<(UserTag, UserId)>,
+}
+
+/// A number that is the same for the same user, and for hardly any other: it lies with what refers to
+/// the user, where the id's text does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct UserTag(u64);
+
+impl UserTag {
+    pub(crate) fn of(user: &UserId) -> Self {
+        Self(FixedState::default().hash_one(user))
+    }
 }
 
 impl Delivery {
@@ -125,8 +138,8 @@ impl Delivery {
 
     fn new(frames: Vec<Frame>, class: Class) -> Self {
         let bytes = frames.iter().map(|frame| frame.text.len()).sum();
-        let mut origins: Vec<_> =
-            frames.iter().filter_map(|frame| Some(frame.own.as_ref()?.0.clone())).collect();
+        let users = frames.iter().filter_map(|frame| Some(&frame.own.as_ref()?.0));
+        let mut origins: Vec<_> = users.map(|user| (UserTag::of(user), user.clone())).collect();
         origins.sort_unstable();
         origins.dedup();
         Self(Arc::new(Parts { frames, bytes, class, origins }))
@@ -145,8 +158,8 @@ impl Delivery {
     }
 
     /// Whether this user gets frames that are not everybody's.
-    pub(crate) fn differs_for(&self, user: &UserId) -> bool {
-        self.0.origins.contains(user)
+    pub(crate) fn differs_for(&self, tag: UserTag, user: &UserId) -> bool {
+        self.0.origins.iter().any(|(own, origin)| *own == tag && origin == user)
     }
 }
 

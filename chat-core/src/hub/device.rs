@@ -1,25 +1,57 @@
+use std::hint::black_box;
+use std::sync::Arc;
+
 use chat_proto::{LoginSessionId, SessionId, UserId};
 
 use super::Outbox;
+use super::delivery::UserTag;
 use crate::direct::Batch;
 
+/// Of how many devices what a delivery needs is read ahead.
+const READ_AHEAD: usize = 16;
+
 /// One attached device, as the hub knows it.
+///
+/// What a delivery looks at comes first and lies together: in a large room each device is read from
+/// memory for each delivery.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Device {
+    tag: UserTag,
+    pub(crate) outbox: Outbox,
     pub(crate) id: SessionId,
     pub(crate) user: UserId,
     /// The login by which it was attached, when that can be revoked.
     pub(crate) login: Option<LoginSessionId>,
-    pub(crate) outbox: Outbox,
 }
 
 impl Device {
     pub(crate) fn new(user: UserId, login: Option<LoginSessionId>) -> Self {
-        Self { id: SessionId::generate(), user, login, outbox: Outbox::default() }
+        let (tag, outbox) = (UserTag::of(&user), Outbox::default());
+        Self { tag, outbox, id: SessionId::generate(), user, login }
+    }
+
+    /// Offers a delivery to all of these.
+    ///
+    /// What is needed of each lies in several places of memory, and each is where another says. Of
+    /// some devices at a time it is read ahead, so that the processor waits once for all of them.
+    pub(crate) fn deliver_to_all<'a>(
+        devices: &'a [Arc<Self>],
+        batch: &Batch<'_>,
+        is_meant: impl Fn(&Self) -> bool + 'a,
+    ) {
+        for some in devices.chunks(READ_AHEAD) {
+            for device in some {
+                black_box(device.tag);
+            }
+            some.iter().for_each(|device| device.outbox.read_ahead());
+            some.iter().filter(|device| is_meant(device)).for_each(|device| device.deliver(batch));
+        }
     }
 
     /// Offers a delivery: written at once where that is possible, and otherwise to be taken.
     pub(crate) fn deliver(&self, batch: &Batch<'_>) {
-        self.outbox.deliver(batch, &self.user);
+        let gets_own = batch.delivery().differs_for(self.tag, &self.user);
+        self.outbox.deliver(batch, gets_own);
     }
 }

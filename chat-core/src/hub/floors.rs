@@ -12,25 +12,28 @@ const LIFETIME: Duration = Duration::from_secs(60);
 
 /// For conversations that were told as a state or replayed: up to which change.
 ///
-/// Live events up to there are let go, so that the device is told each change once.
+/// Live events up to there are let go, so that the device is told each change once. Soon there is
+/// nothing to note any more, and then it is a null pointer: every delivery looks at it.
 #[derive(Debug, Default)]
-pub(crate) struct Floors {
+pub(crate) struct Floors(Option<Box<Raised>>);
+
+#[derive(Debug)]
+struct Raised {
     floors: HashMap<ConversationId, u64>,
-    raised: Option<Instant>,
+    /// When this was last.
+    at: Instant,
 }
 
 impl Floors {
     /// Notes that the device knows a conversation up to a change.
     pub(crate) fn raise(&mut self, conversation: ConversationId, change: u64) {
-        let floor = self.floors.entry(conversation).or_insert(change);
+        let floor = self.raised().entry(conversation).or_insert(change);
         *floor = change.max(*floor);
-        self.raised = Some(Instant::now());
     }
 
     /// Sets the floor of a conversation that is replayed from an earlier change on.
     pub(crate) fn replace(&mut self, conversation: ConversationId, change: u64) {
-        self.floors.insert(conversation, change);
-        self.raised = Some(Instant::now());
+        self.raised().insert(conversation, change);
     }
 
     /// Lets no change of a conversation pass any more, until it appears anew.
@@ -40,7 +43,7 @@ impl Floors {
 
     /// Whether no change of a conversation passes.
     pub(crate) fn is_barred(&self, conversation: ConversationId) -> bool {
-        self.floors.get(&conversation) == Some(&u64::MAX)
+        self.floor(conversation) == Some(u64::MAX)
     }
 
     /// Whether a live change is news.
@@ -50,15 +53,19 @@ impl Floors {
         change: u64,
         now: Instant,
     ) -> bool {
-        if self.raised.is_some_and(|raised| now > raised + LIFETIME) {
-            self.floors = HashMap::new();
-            self.raised = None;
+        let Some(raised) = &mut self.0 else { return true };
+        if now > raised.at + LIFETIME {
+            self.0 = None;
+            return true;
         }
-        match self.floors.get(&conversation) {
+        match raised.floors.get(&conversation) {
             Some(floor) if change <= *floor => false,
             Some(_) => {
                 // Live changes come in order: from here on all are news.
-                self.floors.remove(&conversation);
+                raised.floors.remove(&conversation);
+                if raised.floors.is_empty() {
+                    self.0 = None;
+                }
                 true
             }
             None => true,
@@ -67,10 +74,22 @@ impl Floors {
 
     /// Whether the changes after `since` of a conversation that appears have yet to be told.
     pub(crate) fn needs(&self, conversation: ConversationId, since: u64) -> bool {
-        match self.floors.get(&conversation) {
-            Some(&u64::MAX) | None => true,
-            Some(floor) => *floor <= since,
+        match self.floor(conversation) {
+            Some(u64::MAX) | None => true,
+            Some(floor) => floor <= since,
         }
+    }
+
+    fn floor(&self, conversation: ConversationId) -> Option<u64> {
+        self.0.as_ref()?.floors.get(&conversation).copied()
+    }
+
+    /// The floors, of which one is about to be raised.
+    fn raised(&mut self) -> &mut HashMap<ConversationId, u64> {
+        let at = Instant::now();
+        let raised = self.0.get_or_insert_with(|| Box::new(Raised { floors: HashMap::new(), at }));
+        raised.at = at;
+        &mut raised.floors
     }
 }
 

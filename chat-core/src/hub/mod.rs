@@ -8,7 +8,7 @@ mod device;
 mod floors;
 mod outbox;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use chat_proto::{ConversationId, LoginSessionId, UserId};
 use foldhash::{HashMap, HashSet};
@@ -16,10 +16,10 @@ use foldhash::{HashMap, HashSet};
 pub(crate) use delivery::{Delivery, Frame, Origin};
 pub(crate) use device::Device;
 pub(crate) use floors::Floors;
-pub(crate) use outbox::{Direct, End, Item, Outbox, Taken};
+pub(crate) use outbox::{End, Item, Outbox, Taken};
 
 use crate::direct::Batch;
-use crate::sharded::Sharded;
+use crate::sharded::{Sharded, lock};
 
 /// The registry of attached devices.
 ///
@@ -41,24 +41,30 @@ struct Attached {
 /// A conversation with at least one device here.
 #[derive(Debug, Default)]
 struct Room {
-    /// Read-locked for a fan-out, write-locked when a device comes or goes.
-    devices: RwLock<Vec<Arc<Device>>>,
+    /// Held when a device comes or goes, and for a moment by a fan-out, which takes the list as it is.
+    /// Who comes or goes during a fan-out changes a copy, the first of them having made it.
+    devices: Mutex<Arc<Vec<Arc<Device>>>>,
 }
 
 impl Room {
     fn add(&self, device: &Arc<Device>, announce: impl Fn(&Device) -> Option<Item>) {
-        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        let mut devices = lock(&self.devices);
         if let Some(item) = announce(device) {
             device.outbox.offer(item);
         }
-        devices.push(Arc::clone(device));
+        Arc::make_mut(&mut devices).push(Arc::clone(device));
     }
 
     /// Removes devices; returns whether none is left.
     fn remove(&self, gone: impl Fn(&Device) -> bool) -> bool {
-        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
-        devices.retain(|device| !gone(device));
+        let mut devices = lock(&self.devices);
+        Arc::make_mut(&mut devices).retain(|device| !gone(device));
         devices.is_empty()
+    }
+
+    /// The devices at this moment.
+    fn devices(&self) -> Arc<Vec<Arc<Device>>> {
+        Arc::clone(&lock(&self.devices))
     }
 }
 
@@ -131,7 +137,7 @@ impl Hub {
     /// it.
     ///
     /// A device that was not told of it before is first offered what `announce` says, at a moment
-    /// at which nothing can be fanned out to the conversation: what has been fanned out, the device
+    /// at which no fan-out to the conversation can begin: what has begun to be fanned out, the device
     /// has missed; what has not, it gets.
     pub(crate) fn subscribe(
         &self,
@@ -196,8 +202,8 @@ impl Hub {
         emptied
     }
 
-    /// Offers a delivery to every device that is told of a conversation, but not to those of
-    /// `except`.
+    /// Offers a delivery to every device that is told of a conversation when this begins, but not to
+    /// those of `except`. Nobody waits for it to end: a device that leaves meanwhile may get it still.
     pub(crate) fn fan_out(
         &self,
         conversation: ConversationId,
@@ -206,12 +212,9 @@ impl Hub {
     ) {
         let room = self.rooms.lock(&conversation).get(&conversation).cloned();
         let Some(room) = room else { return };
-        let batch = Batch::new(delivery);
-        for device in room.devices.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if except != Some(&device.user) {
-                device.deliver(&batch);
-            }
-        }
+        Device::deliver_to_all(&room.devices(), &Batch::new(delivery), |device| {
+            except != Some(&device.user)
+        });
     }
 
     /// Offers a delivery to every device of these users.
@@ -226,8 +229,7 @@ impl Hub {
     pub(crate) fn deliver_to_all(&self, delivery: &Delivery) -> Vec<Arc<Device>> {
         let mut devices = Vec::new();
         self.for_each_device(|device| devices.push(Arc::clone(device)));
-        let batch = Batch::new(delivery);
-        devices.iter().for_each(|device| device.deliver(&batch));
+        Device::deliver_to_all(&devices, &Batch::new(delivery), |_| true);
         devices
     }
 
@@ -311,7 +313,7 @@ impl Hub {
         for conversation in conversations {
             let room = self.rooms.lock(conversation).get(conversation).cloned();
             let Some(room) = room else { continue };
-            let devices = room.devices.read().unwrap_or_else(PoisonError::into_inner);
+            let devices = room.devices();
             let here: HashSet<&UserId> = devices.iter().map(|device| &device.user).collect();
             if here.len() <= most {
                 let room_left = limit - companions.len();

@@ -1,9 +1,8 @@
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use chat_proto::{CloseCode, ConversationId, UserId};
+use chat_proto::{CloseCode, ConversationId};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use super::Floors;
 use super::delivery::{Class, Delivery};
@@ -46,9 +45,9 @@ impl Item {
 /// What comes out of an outbox.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// These items, in the order they went in, and what was lent. From here on nothing is written
-    /// directly.
-    Items(VecDeque<Item>, Option<Direct>),
+    /// These items, in the order they went in, and the floors if they were lent. From here on nothing
+    /// is written directly.
+    Items(VecDeque<Item>, Option<Floors>),
     /// The device's connection ends.
     Ended(End),
 }
@@ -63,20 +62,15 @@ pub(crate) struct End {
     at_once: bool,
 }
 
-/// What a session with nothing in hand lends to its outbox, so that what is offered can be written at
-/// once.
-#[derive(Debug)]
-pub(crate) struct Direct {
-    pub(crate) writer: Arc<dyn DirectWriter>,
-    pub(crate) floors: Floors,
-}
-
 /// What waits for one device: bounded, so that a device that does not read costs a known amount.
 ///
 /// Whoever offers never waits. When the bound is reached, what may be lost is dropped first; when
 /// that is not enough, the device's connection is to end, and what it missed it resumes.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Outbox {
+    /// Writes past the session's task, if the transport can.
+    writer: OnceLock<Arc<dyn DirectWriter>>,
     /// The queue and its end. Held for a push or a swap only.
     state: Mutex<State>,
     /// Wakes the one task that takes.
@@ -85,38 +79,56 @@ pub(crate) struct Outbox {
     ended: Notify,
 }
 
+/// Kept small, since every delivery goes over every receiver's: what is rare is behind a pointer.
 #[derive(Debug, Default)]
 struct State {
+    /// The floors of a session with nothing in hand, which lends them so that what is offered can be
+    /// written at once.
+    lent: Option<Floors>,
+    end: Option<Box<End>>,
     queue: VecDeque<Item>,
     bytes: usize,
-    end: Option<End>,
-    direct: Option<Direct>,
 }
 
 impl Outbox {
-    /// Writes a delivery to this user's device at once, if nothing that is older waits, and adds it
-    /// otherwise.
-    pub(crate) fn deliver(&self, batch: &Batch<'_>, user: &UserId) {
+    /// Writes a delivery to the device at once, if it gets what all get and nothing older waits, and
+    /// adds it otherwise.
+    pub(crate) fn deliver(&self, batch: &Batch<'_>, gets_own: bool) {
+        let writer = self.writer.get().filter(|_| !gets_own);
         // Under the lock, so that it keeps its place among what is offered.
         let mut state = lock(&self.state);
-        if !state.write(batch, user) {
+        if !writer.is_some_and(|writer| state.write(batch, &**writer)) {
             self.add(state, Item::Delivery(batch.delivery().clone()));
         }
     }
 
-    /// Lets what is offered from now on be written at once. Given back if something waits.
-    pub(crate) fn lend(&self, direct: Direct) -> Result<(), Direct> {
-        let mut state = lock(&self.state);
-        if !state.queue.is_empty() || state.end.is_some() {
-            return Err(direct);
+    /// Reads ahead what is needed to write to the device. Nothing depends on it.
+    pub(crate) fn read_ahead(&self) {
+        if let Some(writer) = self.writer.get() {
+            writer.read_ahead();
         }
-        state.direct = Some(direct);
-        Ok(())
     }
 
-    /// Ends that. None if it has ended before.
-    pub(crate) fn reclaim(&self) -> Option<Direct> {
-        lock(&self.state).direct.take()
+    /// What can write past the session's task, from when the session lends its floors. Said once.
+    pub(crate) fn write_by(&self, writer: Arc<dyn DirectWriter>) {
+        let _ = self.writer.set(writer);
+    }
+
+    /// Takes the floors, and lets what is offered from now on be written at once, if that is possible
+    /// and nothing waits.
+    pub(crate) fn lend(&self, floors: &mut Floors) {
+        if self.writer.get().is_none() {
+            return;
+        }
+        let mut state = lock(&self.state);
+        if state.lent.is_none() && state.queue.is_empty() && state.end.is_none() {
+            state.lent = Some(std::mem::take(floors));
+        }
+    }
+
+    /// Ends that, if it has not ended before.
+    pub(crate) fn reclaim(&self) -> Option<Floors> {
+        lock(&self.state).lent.take()
     }
 
     /// Adds an item, unless the connection is to end.
@@ -130,23 +142,33 @@ impl Outbox {
         }
         let ended = state.end.is_some();
         drop(state);
-        self.filled.notify_one();
         if ended {
-            self.ended.notify_one();
+            self.note_end();
+        } else {
+            self.filled.notify_one();
         }
+    }
+
+    /// What waits is dropped, and whoever takes is told.
+    fn note_end(&self) {
+        if let Some(writer) = self.writer.get() {
+            writer.drop_unbegun();
+        }
+        self.filled.notify_one();
+        self.ended.notify_one();
     }
 
     /// Ends the connection after what waits has been sent.
     pub(crate) fn end(&self, code: CloseCode) {
-        lock(&self.state).end.get_or_insert(End { code, last: None, at_once: false });
+        let end = End { code, last: None, at_once: false };
+        lock(&self.state).end.get_or_insert_with(|| Box::new(end));
         self.filled.notify_one();
     }
 
     /// Ends the connection with one last item; what waits is dropped.
     pub(crate) fn end_at_once(&self, last: Option<Item>, code: CloseCode) {
         lock(&self.state).end_at_once(last, code);
-        self.filled.notify_one();
-        self.ended.notify_one();
+        self.note_end();
     }
 
     /// Takes all there is.
@@ -173,7 +195,7 @@ impl Outbox {
     pub(crate) async fn ended(&self) -> End {
         loop {
             if let Some(end) = lock(&self.state).end.clone().filter(|end| end.at_once) {
-                return end;
+                return *end;
             }
             self.ended.notified().await;
         }
@@ -182,17 +204,16 @@ impl Outbox {
 
 impl State {
     /// Writes a delivery at once. False if it has to be taken as any other.
-    fn write(&mut self, batch: &Batch<'_>, user: &UserId) -> bool {
-        let Some(Direct { writer, floors }) = &mut self.direct else { return false };
-        let delivery = batch.delivery();
-        if !self.queue.is_empty() || self.end.is_some() || delivery.differs_for(user) {
+    fn write(&mut self, batch: &Batch<'_>, writer: &dyn DirectWriter) -> bool {
+        let Some(floors) = &mut self.lent else { return false };
+        if !self.queue.is_empty() || self.end.is_some() {
             return false;
         }
         // Where the first change is news, so are those that follow it.
-        let first = delivery.frames().first().and_then(super::Frame::tells);
-        let is_news =
-            first.is_none_or(|(place, number)| floors.lets_pass(place, number, Instant::now()));
-        is_news && batch.write_to(&**writer)
+        let is_news = batch
+            .first()
+            .is_none_or(|(place, number)| floors.lets_pass(place, number, batch.now()));
+        is_news && batch.write_to(writer)
     }
 
     /// Makes room for an item and adds it; false when it was dropped.
@@ -241,19 +262,17 @@ impl State {
         if self.end.as_ref().is_none_or(|end| !end.at_once) {
             self.queue = VecDeque::new();
             self.bytes = 0;
-            if let Some(Direct { writer, .. }) = self.direct.take() {
-                writer.drop_unbegun();
-            }
-            self.end = Some(End { code, last, at_once: true });
+            self.lent = None;
+            self.end = Some(Box::new(End { code, last, at_once: true }));
         }
     }
 
     fn take(&mut self) -> Option<Taken> {
         if self.queue.is_empty() {
-            return self.end.clone().map(Taken::Ended);
+            return self.end.as_deref().cloned().map(Taken::Ended);
         }
         self.bytes = 0;
-        Some(Taken::Items(std::mem::take(&mut self.queue), self.direct.take()))
+        Some(Taken::Items(std::mem::take(&mut self.queue), self.lent.take()))
     }
 }
 

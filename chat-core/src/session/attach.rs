@@ -55,7 +55,6 @@ impl Session {
             greeting: None,
             items: VecDeque::new(),
             floors: Floors::default(),
-            writer: None,
             replay: None,
             postponed: Postponed::default(),
             held_until: None,

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::chat::Chat;
 use crate::direct::DirectWriter;
 use crate::error::ChatError;
-use crate::hub::{Device, Direct, End, Floors, Item, Taken};
+use crate::hub::{Device, End, Floors, Item, Taken};
 use crate::router::causes;
 use pipeline::{Pipeline, Step};
 use postponed::Postponed;
@@ -54,10 +54,8 @@ pub struct Session {
     /// What was taken from the outbox and is not sent yet.
     items: VecDeque<Item>,
     /// What the device has been told already by other means than live events. Lent to the outbox
-    /// together with the writer.
+    /// while events may be written past this session.
     floors: Floors,
-    /// Writes past this session's task, if the transport can.
-    writer: Option<Arc<dyn DirectWriter>>,
     /// What is being replayed; live events wait for it.
     replay: Option<Replay>,
     /// What cannot be replayed while the store is away. Everything else goes on.
@@ -86,9 +84,9 @@ impl Session {
     }
 
     /// Lets events be written past [`Session::next`] whenever nothing else is to be said. The
-    /// greeting comes out of it in any case.
+    /// greeting comes out of it in any case. Only the first writer counts.
     pub fn write_directly(&mut self, writer: Arc<dyn DirectWriter>) {
-        self.writer = Some(writer);
+        self.device.outbox.write_by(writer);
     }
 
     /// Takes one text frame from the client. The answer comes out of [`Session::next`], in turn.
@@ -209,7 +207,8 @@ impl Session {
         }
         let waiting = !self.items.is_empty();
         if !waiting && !holding {
-            self.lend();
+            // With nothing in hand, the outbox writes what is offered at once.
+            self.device.outbox.lend(&mut self.floors);
         }
         // One clock for all: an idle session keeps it.
         let due = [self.expires, self.held_until, self.postponed.due()];
@@ -238,25 +237,15 @@ impl Session {
         None
     }
 
-    /// With nothing in hand, has the outbox write what is offered at once.
-    fn lend(&mut self) {
-        if let Some(writer) = self.writer.take() {
-            let floors = std::mem::take(&mut self.floors);
-            // Refused when something was offered in this moment.
-            let refused = self.device.outbox.lend(Direct { writer, floors }).err();
-            self.restore(refused);
-        }
-    }
-
-    /// Ends that, before anything that events must wait for.
+    /// Has what is lent to the outbox back, before anything that events must wait for.
     fn reclaim(&mut self) {
         let lent = self.device.outbox.reclaim();
         self.restore(lent);
     }
 
-    fn restore(&mut self, lent: Option<Direct>) {
-        if let Some(Direct { writer, floors }) = lent {
-            (self.writer, self.floors) = (Some(writer), floors);
+    fn restore(&mut self, lent: Option<Floors>) {
+        if let Some(floors) = lent {
+            self.floors = floors;
         }
     }
 

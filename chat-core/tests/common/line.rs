@@ -34,7 +34,7 @@ impl DirectWriter for Line {
         if count.is_multiple_of(3) {
             return false;
         }
-        batches.push_back(batch.encoded::<Lines>());
+        batches.push_back(batch.encoded::<Lines>().into_owned());
         self.written.notify_one();
         true
     }

@@ -1,9 +1,10 @@
+use std::hint::black_box;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use chat_core::direct::{Batch, DirectWriter};
 use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -18,7 +19,7 @@ const MAX_BYTES: usize = 32 * 1024;
 /// The sending half of a connection, for the codec and for direct writes.
 #[derive(Debug)]
 pub(in super::super) struct Line {
-    /// Held for one write that does not wait.
+    /// Kept small: in a large room each line is read from memory for each delivery. Held for one write that does not wait.
     state: Mutex<State>,
     /// Tells the connection's task that a direct write is to be finished.
     begun: Notify,
@@ -32,20 +33,20 @@ struct State {
     is_free: bool,
     /// Whether the codec has written a part of what it has.
     is_midway: bool,
-    /// Frames that were begun directly, and how many bytes of them are written.
+    /// What was begun directly and is to be finished.
+    begun: Option<Box<Begun>>,
+}
+
+/// Frames that did not fit into the socket, and how many bytes of them are written.
+#[derive(Debug)]
+struct Begun {
     frames: Bytes,
     written: usize,
 }
 
 impl Line {
     pub(super) fn new(half: OwnedWriteHalf) -> Self {
-        let state = State {
-            half: Some(half),
-            is_free: false,
-            is_midway: false,
-            frames: Bytes::new(),
-            written: 0,
-        };
+        let state = State { half: Some(half), is_free: false, is_midway: false, begun: None };
         Self { state: Mutex::new(state), begun: Notify::new() }
     }
 
@@ -103,14 +104,14 @@ impl DirectWriter for Line {
             return false;
         }
         let mut state = self.lock();
-        if !state.is_free || state.is_midway || state.frames.has_remaining() {
+        if !state.is_free || state.is_midway || state.begun.is_some() {
             return false;
         }
         let Some(half) = &state.half else { return false };
         let frames = batch.encoded::<TextFrames>();
         match half.try_write(&frames) {
             Ok(written) if written < frames.len() => {
-                (state.frames, state.written) = (frames, written);
+                state.begun = Some(Box::new(Begun { frames: frames.into_owned(), written }));
                 drop(state);
                 self.begun.notify_one();
                 true
@@ -121,10 +122,16 @@ impl DirectWriter for Line {
         }
     }
 
+    fn read_ahead(&self) {
+        // Whatever it says: the lock and what it protects lie together.
+        black_box(self.state.is_poisoned());
+    }
+
     fn drop_unbegun(&self) {
         let mut state = self.lock();
-        let end = end_of_begun(&state.frames, state.written);
-        state.frames.truncate(end);
+        if let Some(Begun { frames, written }) = state.begun.as_deref_mut() {
+            frames.truncate(end_of_begun(frames, *written));
+        }
     }
 }
 
@@ -134,15 +141,18 @@ impl State {
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.frames.len() {
+        let Some(Begun { frames, written }) = self.begun.as_deref_mut() else {
+            return Poll::Ready(Ok(()));
+        };
+        while *written < frames.len() {
             let half = self.half.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-            let written = ready!(Pin::new(half).poll_write(cx, &self.frames[self.written..]))?;
-            if written == 0 {
+            let more = ready!(Pin::new(half).poll_write(cx, &frames[*written..]))?;
+            if more == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.written += written;
+            *written += more;
         }
-        (self.frames, self.written) = (Bytes::new(), 0);
+        self.begun = None;
         Poll::Ready(Ok(()))
     }
 }
