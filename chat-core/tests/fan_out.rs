@@ -4,14 +4,15 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use bytes::Bytes;
 use chat_core::auth::Identity;
 use chat_core::direct::{Batch, DirectWriter, Framing};
 use chat_core::proto::{ConversationId, MessageSend};
-use chat_core::{Actor, Chat, Outgoing};
+use chat_core::testing::{Call, Watch, WatchedStore};
+use chat_core::{Actor, Chat, MemoryStore, Outgoing};
 use common::{Device, PATIENCE, chat_with, unlimited};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -62,6 +63,19 @@ impl DirectWriter for Ear {
     fn drop_unbegun(&self) {}
 }
 
+/// Counts how often messages are stored.
+#[derive(Debug, Default)]
+struct Appends(AtomicUsize);
+
+#[async_trait::async_trait]
+impl Watch for Appends {
+    async fn after(&self, call: Call) {
+        if call.method == "append" {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
 /// Has a member of the room listen by an ear, and Ada talk until the ear was told of something past
 /// the session's task.
 async fn listen(chat: &Chat, member: &str, ada: &mut Device, room: ConversationId) -> Arc<Ear> {
@@ -84,9 +98,11 @@ async fn listen(chat: &Chat, member: &str, ada: &mut Device, room: ConversationI
 
 /// One worker, which runs a task that was just woken before the others, as workers do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_is_sent_at_the_same_moment_is_written_at_once() {
+async fn what_is_sent_at_the_same_moment_is_stored_and_written_at_once() {
     const SENDERS: usize = 8;
-    let chat = chat_with(unlimited());
+    let appends = Arc::new(Appends::default());
+    let store = WatchedStore::new(Arc::new(MemoryStore::new()), Arc::clone(&appends) as _);
+    let chat = Chat::builder(Arc::new(store)).config(unlimited()).build();
     let mut ada = Device::attach(&chat, "ada").await;
     let room = ada.creates("general").await;
     let ear = listen(&chat, "bo", &mut ada, room).await;
@@ -96,6 +112,7 @@ async fn what_is_sent_at_the_same_moment_is_written_at_once() {
         Device::attach(&chat, &user).await.joins(room).await;
         senders.push(Actor::user(user.parse().unwrap()));
     }
+    let before = appends.0.load(Ordering::SeqCst);
     let all = tokio::spawn(async move {
         let sending = senders.into_iter().map(|sender| {
             let (chat, content) = (chat.clone(), String::from("at once"));
@@ -107,6 +124,7 @@ async fn what_is_sent_at_the_same_moment_is_written_at_once() {
         }
     });
     all.await.unwrap();
+    assert_eq!(appends.0.load(Ordering::SeqCst) - before, 1);
     while ear.frames_with("at once").is_empty() {
         tokio::time::timeout(PATIENCE, ear.heard.notified()).await.unwrap();
     }
