@@ -12,6 +12,7 @@ const TABLE: &str = "chat_migration";
 const MIGRATIONS: Migrations = Migrations(&[
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "probe", include_str!("../../migrations/sqlite/0002_probe.sql")),
+    (3, "head_follows", include_str!("../../migrations/sqlite/0003_head_follows.sql")),
 ]);
 
 impl SqliteStore {

@@ -16,8 +16,8 @@ pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + 
 /// What is done with the connection: what came of it, and whether it may be used again.
 type Act<'c, T> = Pin<Box<dyn Future<Output = (Result<T, Failure>, bool)> + Send + 'c>>;
 
-/// Statements with their values.
-pub(super) type Script = Query<'static, Sqlite, SqliteArguments>;
+/// A statement with its values.
+pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 /// The connection that writes. SQLite has one writer at a time; whoever wants to write queues here
 /// in the order of arrival, instead of polling the lock of the database file.
@@ -47,10 +47,10 @@ impl Writer {
         self.take_turn(|connection| Box::pin(transact(connection, work))).await
     }
 
-    /// Runs a transaction that is one script, from its `BEGIN` to its `COMMIT`, and returns the rows of
-    /// all its statements. What has begun is carried to its end here, too.
-    pub(super) async fn run(&self, script: Script) -> Result<Vec<SqliteRow>, Failure> {
-        self.take_turn(|connection| Box::pin(run(connection, script))).await
+    /// Runs a statement that is a transaction by itself. What has begun is carried to its end here,
+    /// too.
+    pub(super) async fn run(&self, statement: Statement) -> Result<Vec<SqliteRow>, Failure> {
+        self.take_turn(|connection| Box::pin(run(connection, statement))).await
     }
 
     async fn take_turn<T, A>(&self, act: A) -> Result<T, Failure>
@@ -108,17 +108,12 @@ where
 /// Returns the rows, and whether the connection may be used again.
 async fn run(
     connection: &mut SqliteConnection,
-    script: Script,
+    statement: Statement,
 ) -> (Result<Vec<SqliteRow>, Failure>, bool) {
-    match script.fetch_all(&mut *connection).await {
-        Ok(rows) => (Ok(rows), true),
-        Err(error) => {
-            // There is nothing to roll back where it did not begin, because another process writes.
-            let rolled_back = sqlx::query("ROLLBACK").execute(connection).await.is_ok();
-            let usable = rolled_back || is_busy(&error);
-            (Err(error.into()), usable)
-        }
-    }
+    let rows = statement.fetch_all(connection).await;
+    // Whatever else fails may be the commit.
+    let usable = rows.as_ref().err().is_none_or(is_busy);
+    (rows.map_err(Failure::from), usable)
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {
@@ -202,25 +197,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_script_that_fails_leaves_no_trace() {
-        const INSERT: &str = "INSERT INTO chat_user
-               (id, username, username_key, skeleton, display_name, display_key, created_at)
-             VALUES (?1, ?1, ?1, ?1, ?1, ?1, 0)";
+    async fn a_statement_that_fails_leaves_no_trace() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
-        let script = |inserts: usize| {
-            let inserts = vec![INSERT; inserts].join("; ");
-            let script = format!("BEGIN IMMEDIATE; {inserts}; SELECT ?1; COMMIT");
-            sqlx::query(sqlx::AssertSqlSafe(script)).bind("ada")
-        };
+        let twice = "INSERT INTO chat_user
+               (id, username, username_key, skeleton, display_name, display_key, created_at)
+             VALUES (?1, ?1, ?1, ?1, ?1, ?1, 0), (?2, ?2, ?2, ?2, ?2, ?2, 0) RETURNING id";
+        let insert = |one, other| sqlx::query(twice).bind(one).bind(other);
         for _ in 0..2 {
-            assert!(matches!(store.writer.run(script(2)).await, Err(Failure::Sql(_))));
+            let refused = store.writer.run(insert("ada", "ada")).await;
+            assert!(matches!(refused, Err(Failure::Sql(_))));
         }
         assert_eq!(users(&store).await, 0);
-        let rows = store.writer.run(script(1)).await.unwrap();
-        assert_eq!(rows.len(), 1);
-        assert_eq!(users(&store).await, 1);
-        store.writer.write(|connection| Box::pin(insert(connection, "bo"))).await.unwrap();
+        assert_eq!(store.writer.run(insert("ada", "bo")).await.unwrap().len(), 2);
         assert_eq!(users(&store).await, 2);
     }
 }

@@ -10,11 +10,10 @@ use chat_core::store::{AppendOutcome, MessageDraft};
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
 
 use super::hex::Hex;
-use crate::append::{
-    Batch, Growth, Mentioned, Numbers, mentions_of_others, named, stored_mentions,
-};
+use crate::append::{Batch, Mentioned, Numbers, mentions_of_others, named, stored_mentions};
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::record::{message_columns, read_message};
@@ -22,7 +21,8 @@ use crate::value::json;
 
 /// What must be known about drafts. First the exceptions among them: those whose sender is not a
 /// member, and those that repeat a stored message, with that message. Then, of the names that they
-/// mention, those of members.
+/// mention, those of members. At last the heads of all their conversations in one row, since each
+/// row is a turn of its own for whoever reads it.
 pub(super) const CHECK: &str = concat!(
     "WITH draft AS MATERIALIZED (
        SELECT key AS draft, unhex(value ->> 0) AS conversation_id, value ->> 1 AS sender_id,
@@ -33,7 +33,7 @@ pub(super) const CHECK: &str = concat!(
        FROM json_each(?2))
      SELECT d.draft, b.user_id IS NOT NULL AS joined, ",
     message_columns!(),
-    ", NULL AS mentioned_in, NULL AS username_key, NULL AS mentioned_id
+    ", NULL AS mentioned_in, NULL AS username_key, NULL AS mentioned_id, NULL AS heads
       FROM draft d
       LEFT JOIN chat_member b ON b.conversation_id = d.conversation_id
         AND b.user_id = d.sender_id AND b.state = 'joined'
@@ -42,23 +42,19 @@ pub(super) const CHECK: &str = concat!(
       WHERE b.user_id IS NULL OR m.id IS NOT NULL
       UNION ALL
       SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-             n.conversation_id, n.username_key, u.id
+             n.conversation_id, n.username_key, u.id, NULL
       FROM mention n
       JOIN chat_user u ON u.username_key = n.username_key
       JOIN chat_member b ON b.conversation_id = n.conversation_id AND b.user_id = u.id
-        AND b.state = 'joined'"
+        AND b.state = 'joined'
+      UNION ALL
+      SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+             json_group_array(json_array(hex(h.conversation_id), h.last_seq, h.change_seq))
+      FROM chat_head h
+      WHERE h.conversation_id IN (SELECT conversation_id FROM draft)"
 );
 
-pub(super) const ADVANCE_HEADS: &str = "UPDATE chat_head SET
-       last_seq = last_seq + d.messages,
-       change_seq = change_seq + d.messages,
-       last_activity_at = d.sent_at
-     FROM (SELECT unhex(value ->> 0) AS conversation_id, value ->> 1 AS messages,
-                  value ->> 2 AS sent_at
-           FROM json_each(?1)) d
-     WHERE chat_head.conversation_id = d.conversation_id
-     RETURNING conversation_id, last_seq, change_seq";
-
+/// The heads follow by a trigger.
 const INSERT: &str = "INSERT INTO chat_message
        (id, conversation_id, seq, change_seq, sender_id, client_id, created_at, mentions, content)
      SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
@@ -73,22 +69,31 @@ pub(super) async fn append(
     connection: &mut SqliteConnection,
     drafts: Vec<MessageDraft>,
 ) -> Result<Vec<AppendOutcome>, Failure> {
-    let (exceptions, mentioned) = check(connection, &drafts).await?;
+    let Known { exceptions, mentioned, mut heads } = check(connection, &drafts).await?;
     let mut batch = Batch::decide(drafts, exceptions);
     if batch.new.is_empty() {
         return Ok(batch.outcomes(&[]));
     }
     batch.mention(&mentioned);
-    let mut numbers = advance_heads(connection, batch.growth()).await?;
-    let messages = batch.number(&mut numbers)?;
+    let messages = batch.number(&mut heads)?;
     insert(connection, &messages).await?;
     Ok(batch.outcomes(&messages))
+}
+
+/// What is known about drafts before they are stored.
+#[derive(Default)]
+struct Known {
+    /// What becomes of those that are not to be stored, by their places.
+    exceptions: HashMap<i64, AppendOutcome>,
+    mentioned: Mentioned,
+    /// The numbers that their conversations have taken.
+    heads: HashMap<ConversationId, Numbers>,
 }
 
 async fn check(
     connection: &mut SqliteConnection,
     drafts: &[MessageDraft],
-) -> Result<(HashMap<i64, AppendOutcome>, Mentioned), Failure> {
+) -> Result<Known, Failure> {
     let keys = drafts.iter().map(|draft| {
         (Hex(draft.conversation_id.as_uuid()), draft.sender_id.as_str(), draft.client_id.as_str())
     });
@@ -96,17 +101,21 @@ async fn check(
     let names = named(drafts).into_iter().map(|(id, name)| (Hex(id.as_uuid()), name));
     let names = json(names.collect::<Vec<_>>())?;
     let rows = sqlx::query(CHECK).bind(keys).bind(names).fetch_all(connection).await?;
-    let mut exceptions = HashMap::new();
-    let mut mentioned = HashMap::new();
+    let mut known = Known::default();
     for row in &rows {
         if let Some(draft) = row.try_get("draft")? {
-            exceptions.insert(draft, exception(row)?);
+            known.exceptions.insert(draft, exception(row)?);
+        } else if let Some(heads) = row.optional_text("heads")? {
+            let heads: Vec<(Uuid, u64, u64)> = serde_json::from_str(heads)?;
+            known.heads.extend(heads.into_iter().map(|(id, seq, change_seq)| {
+                (ConversationId::from(id), Numbers { seq, change_seq })
+            }));
         } else {
             let name = (row.id("mentioned_in")?, row.text("username_key")?.to_owned());
-            mentioned.insert(name, row.parsed("mentioned_id")?);
+            known.mentioned.insert(name, row.parsed("mentioned_id")?);
         }
     }
-    Ok((exceptions, mentioned))
+    Ok(known)
 }
 
 /// What becomes of a draft that is not to be stored.
@@ -116,25 +125,6 @@ fn exception(row: &SqliteRow) -> Result<AppendOutcome, Failure> {
     } else {
         AppendOutcome::NotMember
     })
-}
-
-/// Takes numbers for all new messages; returns those before the first of each conversation.
-async fn advance_heads(
-    connection: &mut SqliteConnection,
-    growth: HashMap<ConversationId, Growth>,
-) -> Result<HashMap<ConversationId, Numbers>, Failure> {
-    let heads =
-        growth.iter().map(|(id, growth)| (Hex(id.as_uuid()), growth.messages, growth.last_at));
-    let heads = json(heads.collect::<Vec<_>>())?;
-    let rows = sqlx::query(ADVANCE_HEADS).bind(heads).fetch_all(connection).await?;
-    let before = rows.iter().map(|row| {
-        let id = row.id("conversation_id")?;
-        let taken = growth.get(&id).map_or(0, |growth| growth.messages);
-        let before = |last: u64| last.saturating_sub(taken);
-        let seq = before(row.number("last_seq")?);
-        Ok((id, Numbers { seq, change_seq: before(row.number("change_seq")?) }))
-    });
-    Ok(before.collect::<sqlx::Result<_>>()?)
 }
 
 async fn insert(connection: &mut SqliteConnection, messages: &[Message]) -> Result<(), Failure> {
