@@ -30,7 +30,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Stores messages, in the order in which they were submitted.
 ///
 /// There is no timer: while one batch is being stored the next gathers, so batches grow with the
-/// load. Before each, whoever is ready to run may submit as well; a lone message waits for nothing.
+/// load. Before each, whoever is ready to run may submit as well: a lone message waits for those
+/// alone.
 #[derive(Debug)]
 pub(crate) struct Appender {
     store: Arc<dyn MessageStore>,

@@ -6,9 +6,23 @@ use chat_core::store::Changes;
 use crate::columns::Columns;
 use crate::record::{read_message, read_profile};
 
+/// Reads the answer: in each row the head, as `head_change_seq`, and one of the first changes after
+/// some number, if there is any. More than `limit` of them show that they are not all.
+pub(crate) fn read_changes(rows: &[impl Columns], limit: usize) -> sqlx::Result<Changes> {
+    let Some(first) = rows.first() else { return Ok(none_since(0)) };
+    let head = first.number("head_change_seq")?;
+    if first.is_null("changed_by")? {
+        return Ok(none_since(head));
+    }
+    let events = rows.iter().map(|row| {
+        if row.is_null("message_id")? { membership_changed(row) } else { message_created(row) }
+    });
+    Ok(first_of(events.collect::<sqlx::Result<_>>()?, head, limit))
+}
+
 /// The answer, made of all changes after some number; more than `limit` of them show that they are
 /// not all.
-pub(crate) fn first_of(mut events: Vec<ChangeEvent>, head: u64, limit: usize) -> Changes {
+fn first_of(mut events: Vec<ChangeEvent>, head: u64, limit: usize) -> Changes {
     events.sort_by_key(ChangeEvent::change_seq);
     let complete = events.len() <= limit;
     events.truncate(limit);
@@ -17,12 +31,12 @@ pub(crate) fn first_of(mut events: Vec<ChangeEvent>, head: u64, limit: usize) ->
 }
 
 /// The answer when nothing has changed.
-pub(crate) const fn none_since(head: u64) -> Changes {
+const fn none_since(head: u64) -> Changes {
     Changes { events: Vec::new(), through: head, complete: true }
 }
 
 /// Reads a change that is a message.
-pub(crate) fn message_created(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
+fn message_created(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
     let message = read_message(row)?;
     Ok(ChangeEvent::MessageCreated {
         conversation_id: message.conversation_id,
@@ -32,7 +46,7 @@ pub(crate) fn message_created(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
 }
 
 /// Reads a change of a membership.
-pub(crate) fn membership_changed(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
+fn membership_changed(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
     let member = read_profile(row)?;
     let Member { conversation_id, change_seq, state, .. } = member.member;
     Ok(match state {

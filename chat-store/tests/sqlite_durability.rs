@@ -21,7 +21,7 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 #[path = "support/people.rs"]
 mod people;
 
-use people::{BOUND, draft, history, new_user, room, send};
+use people::{BOUND, draft, history, new_user, plain_draft, room, send};
 
 /// A folder for a database file, which goes away with it.
 struct Folder(tempfile::TempDir);
@@ -96,6 +96,32 @@ async fn everything_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_file_of_before_the_trigger_goes_on_where_its_messages_end() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let (room, ada) = room(&store).await;
+    for _ in 0..2 {
+        send(&store, room, &ada).await;
+    }
+    store.close().await;
+    let mut connection = SqliteConnection::connect_with(&folder.options()).await.unwrap();
+    for statement in [
+        "DROP TRIGGER chat_message_advances_head",
+        "DELETE FROM chat_migration WHERE version = 3",
+        // One was stored that no head followed.
+        "UPDATE chat_head SET last_seq = last_seq - 1, change_seq = change_seq - 1",
+    ] {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+
+    let store = folder.open().await;
+    let message = send(&store, room, &ada).await;
+    assert_eq!((message.seq, message.change_seq), (3, 4));
+    assert_eq!(history(&store, room).await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_store_that_was_not_closed_is_opened_again() {
     let folder = Folder::new();
     let abandoned = folder.open().await;
@@ -166,10 +192,11 @@ async fn a_cancelled_append_leaves_the_writer_usable() {
     let store = folder.open().await;
     let (room, ada) = room(&store).await;
     let mut drafts = Vec::new();
-    for polls in 0..200 {
-        let draft = draft(room, &ada);
-        cancelled_after(polls, store.append(vec![draft.clone()])).await;
-        drafts.push(draft);
+    for polls in 0..100 {
+        for draft in [draft(room, &ada), plain_draft(room, &ada)] {
+            cancelled_after(polls, store.append(vec![draft.clone()])).await;
+            drafts.push(draft);
+        }
     }
     let last = tokio::time::timeout(BOUND, send(&store, room, &ada)).await.unwrap();
     let messages = history(&store, room).await;
@@ -189,18 +216,20 @@ async fn a_cancelled_append_leaves_the_writer_usable() {
 
 #[tokio::test]
 async fn an_append_cancelled_while_it_waits_for_another_process_leaves_the_writer_usable() {
-    let folder = Folder::new();
-    let store = folder.open().await;
-    let (room, ada) = room(&store).await;
-    let blocker = folder.blocker().await;
-    // As long as the other holds the lock, neither can come to an end.
-    let begun = store.append(vec![draft(room, &ada)]);
-    assert!(tokio::time::timeout(Duration::from_millis(50), begun).await.is_err());
-    let queued = store.append(vec![draft(room, &ada)]);
-    assert!(tokio::time::timeout(Duration::from_millis(50), queued).await.is_err());
-    release(blocker).await;
-    let message = tokio::time::timeout(BOUND, send(&store, room, &ada)).await.unwrap();
-    assert_eq!(message.seq, 2, "the one that had begun is stored, the one in the queue is not");
+    for draft in [draft, plain_draft] {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let (room, ada) = room(&store).await;
+        let blocker = folder.blocker().await;
+        // As long as the other holds the lock, neither can come to an end.
+        let begun = store.append(vec![draft(room, &ada)]);
+        assert!(tokio::time::timeout(Duration::from_millis(50), begun).await.is_err());
+        let queued = store.append(vec![draft(room, &ada)]);
+        assert!(tokio::time::timeout(Duration::from_millis(50), queued).await.is_err());
+        release(blocker).await;
+        let message = tokio::time::timeout(BOUND, send(&store, room, &ada)).await.unwrap();
+        assert_eq!(message.seq, 2, "the one that had begun is stored, the one in the queue is not");
+    }
 }
 
 #[tokio::test]
@@ -240,7 +269,7 @@ async fn a_locked_database_is_not_available_until_it_is_released() {
     store.migrate().await.unwrap();
     let (room, ada) = room(&store).await;
     let blocker = folder.blocker().await;
-    for _ in 0..3 {
+    for draft in [draft, plain_draft, draft, plain_draft] {
         let refused = store.append(vec![draft(room, &ada)]).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     }
@@ -254,13 +283,14 @@ async fn a_full_database_refuses_writes_and_can_still_be_read() {
     let store = SqliteStore::from_pool(host_pool(&folder, ("max_page_count", "60")).await);
     store.migrate().await.unwrap();
     let (room, ada) = room(&store).await;
-    let large = || {
-        let content = MessageBody::parse("x".repeat(4_000), 4_000).unwrap();
-        (0..100).map(|_| MessageDraft { content: content.clone(), ..draft(room, &ada) }).collect()
+    let large = |letters: usize, count: usize| {
+        let content = MessageBody::parse("x".repeat(letters), letters).unwrap();
+        let draft = || MessageDraft { content: content.clone(), ..plain_draft(room, &ada) };
+        std::iter::repeat_with(draft).take(count).collect::<Vec<_>>()
     };
     let before = send(&store, room, &ada).await;
-    for _ in 0..2 {
-        let refused = store.append(large()).await;
+    for drafts in [large(4_000, 100), large(400_000, 1), large(4_000, 100), large(400_000, 1)] {
+        let refused = store.append(drafts).await;
         assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
     }
     assert_eq!(history(&store, room).await, [before]);

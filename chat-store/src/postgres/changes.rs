@@ -3,8 +3,7 @@ use chat_core::store::Changes;
 
 use super::server::Server;
 use super::statement::sql;
-use crate::changes::{first_of, membership_changed, message_created, none_since};
-use crate::columns::Columns;
+use crate::changes::read_changes;
 use crate::failure::Failure;
 use crate::record::{member_columns, message_columns, user_columns};
 use crate::value::integer;
@@ -46,13 +45,5 @@ pub(super) async fn changes(
         .bind(integer(since))
         .bind(integer(limit).saturating_add(1));
     let rows = server.rows(changes).await?;
-    let Some(first) = rows.first() else { return Ok(none_since(0)) };
-    let head = first.number("head_change_seq")?;
-    if first.is_null("changed_by")? {
-        return Ok(none_since(head));
-    }
-    let events = rows.iter().map(|row| {
-        if row.is_null("message_id")? { membership_changed(row) } else { message_created(row) }
-    });
-    Ok(first_of(events.collect::<sqlx::Result<_>>()?, head, limit))
+    Ok(read_changes(&rows, limit)?)
 }

@@ -1,60 +1,45 @@
 use chat_core::proto::ConversationId;
 use chat_core::store::Changes;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 
-use crate::changes::{first_of, membership_changed, message_created, none_since};
-use crate::columns::Columns;
+use crate::changes::read_changes;
 use crate::failure::Failure;
 use crate::record::{member_columns, message_columns, user_columns};
 use crate::value::integer;
 
-pub(super) const MESSAGES: &str = concat!(
-    "SELECT ",
+/// The head, and the first changes of either kind after a number: one statement, and so one
+/// snapshot. One more of each kind is asked for than wanted, which shows whether that is all.
+pub(super) const CHANGES: &str = concat!(
+    "SELECT h.change_seq AS head_change_seq, changes.* FROM chat_head h LEFT JOIN (
+       SELECT * FROM (SELECT m.change_seq AS changed_by, ",
     message_columns!(),
-    " FROM chat_message m WHERE m.conversation_id = ?1 AND m.change_seq > ?2
-      ORDER BY m.change_seq LIMIT ?3"
-);
-
-pub(super) const MEMBERS: &str = concat!(
-    "SELECT ",
+    ", NULL AS member_of, NULL AS member_id, NULL AS role, NULL AS state,
+          NULL AS member_change_seq, NULL AS joined_at, NULL AS user_id, NULL AS username,
+          NULL AS display_name, NULL AS user_created_at, NULL AS last_seen_at
+         FROM chat_message m WHERE m.conversation_id = ?1 AND m.change_seq > ?2
+         ORDER BY m.change_seq LIMIT ?3)
+       UNION ALL
+       SELECT * FROM (SELECT m.change_seq, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ",
     member_columns!(),
     ", ",
     user_columns!(),
     " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
-      WHERE m.conversation_id = ?1 AND m.change_seq > ?2
-      ORDER BY m.change_seq LIMIT ?3"
+         WHERE m.conversation_id = ?1 AND m.change_seq > ?2
+         ORDER BY m.change_seq LIMIT ?3)) changes
+     WHERE h.conversation_id = ?1"
 );
 
-/// What has changed since a number. One more of each kind is read than asked for, which shows
-/// whether that is all.
+/// What has changed since a number.
 pub(super) async fn changes(
     connection: &mut SqliteConnection,
     conversation: ConversationId,
     since: u64,
     limit: usize,
 ) -> Result<Changes, Failure> {
-    // A transaction that only reads sees one snapshot from its first statement on.
-    let mut snapshot = connection.begin().await?;
-    let head = sqlx::query("SELECT change_seq FROM chat_head WHERE conversation_id = ?1")
+    let changes = sqlx::query(CHANGES)
         .bind(conversation.as_uuid())
-        .fetch_optional(&mut *snapshot)
-        .await?;
-    let head = head.map(|row| row.number("change_seq")).transpose()?.unwrap_or_default();
-    if head <= since {
-        snapshot.rollback().await?;
-        return Ok(none_since(head));
-    }
-    let mut rows = Vec::new();
-    for query in [MESSAGES, MEMBERS] {
-        let query = sqlx::query(query)
-            .bind(conversation.as_uuid())
-            .bind(integer(since))
-            .bind(integer(limit).saturating_add(1));
-        rows.push(query.fetch_all(&mut *snapshot).await?);
-    }
-    snapshot.rollback().await?;
-    let messages = rows[0].iter().map(message_created);
-    let members = rows[1].iter().map(membership_changed);
-    let events = messages.chain(members).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(first_of(events, head, limit))
+        .bind(integer(since))
+        .bind(integer(limit).saturating_add(1));
+    let rows = changes.fetch_all(connection).await?;
+    Ok(read_changes(&rows, limit)?)
 }

@@ -16,7 +16,8 @@ async fn plan(query: &str) -> Vec<String> {
     store.migrate().await.unwrap();
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
     let rows = sqlx::query(explain).fetch_all(&store.readers).await.unwrap();
-    let own = ["json_each", "(subquery", "page", "count", "CONSTANT ROW", "draft", "d", "n"];
+    let own =
+        ["json_each", "(subquery", "page", "count", "CONSTANT ROW", "draft", "changes", "d", "n"];
     rows.iter()
         .map(|row| row.get::<String, _>("detail"))
         .filter(|step| {
@@ -54,8 +55,8 @@ async fn messages_are_read_in_the_order_of_an_index() {
         (message::BY_ID, "(id=?)"),
         (message::VISIBLE_HEAD, "SEARCH b USING PRIMARY KEY (conversation_id=? AND user_id=?)"),
         (message::HEADS, "SEARCH h USING PRIMARY KEY (conversation_id=?)"),
-        (changes::MESSAGES, "chat_message_change (conversation_id=? AND change_seq>?)"),
-        (changes::MEMBERS, "chat_member_change (conversation_id=? AND change_seq>?)"),
+        (changes::CHANGES, "chat_message_change (conversation_id=? AND change_seq>?)"),
+        (changes::CHANGES, "chat_member_change (conversation_id=? AND change_seq>?)"),
     ] {
         assert_searches(query, &[step]).await;
         let plan = plan(query).await;

@@ -58,8 +58,14 @@ pub(crate) fn draft(room: ConversationId, sender: &UserId) -> MessageDraft {
     }
 }
 
+/// A message that mentions nobody.
+pub(crate) fn plain_draft(room: ConversationId, sender: &UserId) -> MessageDraft {
+    let content = MessageBody::parse("hello", 100).unwrap();
+    MessageDraft { content, mentions: Vec::new(), ..draft(room, sender) }
+}
+
 pub(crate) async fn send(store: &dyn Store, room: ConversationId, sender: &UserId) -> Message {
-    match store.append(vec![draft(room, sender)]).await.unwrap().remove(0) {
+    match store.append(vec![plain_draft(room, sender)]).await.unwrap().remove(0) {
         AppendOutcome::Stored(message) => message,
         other => panic!("{other:?}"),
     }

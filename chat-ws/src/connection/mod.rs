@@ -301,6 +301,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
 
     /// Says goodbye, as far as there is somebody to hear it.
     async fn end(&mut self, ending: Ending) -> Ended {
+        // Whatever had to be said before is written. The peer may have lost the right to the rest.
+        self.socket.drop_unbegun();
         if let Some(line) = &self.line {
             line.cut();
         }

@@ -2,8 +2,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::direct::end_of_begun;
 
 /// A stream below the codec that also takes frames which are ready to be written.
 ///
@@ -13,13 +15,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub(super) struct Outlet<S> {
     stream: S,
-    /// What is left to be written, before anything of the codec's.
+    /// What is to be written before anything of the codec's.
     frames: Bytes,
+    /// How many bytes of it are.
+    written: usize,
 }
 
 impl<S> Outlet<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, frames: Bytes::new() }
+        Self { stream, frames: Bytes::new(), written: 0 }
     }
 
     /// Takes whole frames, to be written by the next flush. Those before, and whatever the codec
@@ -28,18 +32,24 @@ impl<S> Outlet<S> {
         debug_assert!(self.frames.is_empty(), "frames were put before others were flushed");
         self.frames = frames;
     }
+
+    /// Drops the frames of which nothing has been written.
+    pub(super) fn drop_unbegun(&mut self) {
+        self.frames.truncate(end_of_begun(&self.frames, self.written));
+    }
 }
 
 impl<S: AsyncWrite + Unpin> Outlet<S> {
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.frames.has_remaining() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.frames))?;
-            if written == 0 {
+        while self.written < self.frames.len() {
+            let Self { stream, frames, written } = self;
+            let more = ready!(Pin::new(stream).poll_write(cx, &frames[*written..]))?;
+            if more == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.frames.advance(written);
+            *written += more;
         }
-        self.frames = Bytes::new();
+        (self.frames, self.written) = (Bytes::new(), 0);
         Poll::Ready(Ok(()))
     }
 }

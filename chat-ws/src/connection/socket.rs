@@ -105,7 +105,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         .await
     }
 
-    /// Writes, and flushes once. When cancelled, whole frames have been written or none.
+    /// Writes, and flushes once. When cancelled, a part may have been written, which is finished before
+    /// anything else unless it is [dropped](Self::drop_unbegun).
     pub(super) async fn write(&mut self, output: Output) -> Result<(), Ending> {
         match output {
             Output::Messages(kind, messages) => {
@@ -128,6 +129,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
 
     async fn flush(&mut self) -> Result<(), Ending> {
         within(self.write_timeout, self.codec.flush()).await
+    }
+
+    /// Drops of what was being written the frames that were not begun.
+    pub(super) fn drop_unbegun(&mut self) {
+        self.codec.get_mut().stream().drop_unbegun();
     }
 
     /// Answers the peer's close frame and ends the stream.

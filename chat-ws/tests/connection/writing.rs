@@ -94,6 +94,7 @@ async fn a_connection_ends_although_its_peer_does_not_read() {
 #[derive(Debug)]
 struct Lecturer {
     said: usize,
+    at_once: usize,
     leaves: Turn,
 }
 
@@ -110,30 +111,36 @@ impl Speaker for Lecturer {
         if self.said == 3 {
             return self.leaves.clone();
         }
-        self.said += 1;
-        Turn::Text(vec![self.said.to_string().into()])
+        let first = self.said + 1;
+        self.said += self.at_once;
+        Turn::Text((first..=self.said).map(|n| n.to_string().into()).collect())
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_speaker_that_finishes_is_heard_out() {
     let leaves = Turn::Finish(Closing::new(4000, "later"));
-    let lecturer = Lecturer { said: 0, leaves };
-    // Nothing fits the pipe at once.
-    let mut peer = Peer::of(lecturer, ConnectionConfig::default(), 1);
-    for expected in [b"1", b"2", b"3"] {
-        assert_eq!(peer.read_answer().await.payload, expected);
+    for at_once in [1, 3] {
+        let lecturer = Lecturer { said: 0, at_once, leaves: leaves.clone() };
+        // Nothing fits the pipe at once.
+        let mut peer = Peer::of(lecturer, ConnectionConfig::default(), 1);
+        for expected in [b"1", b"2", b"3"] {
+            assert_eq!(peer.read_answer().await.payload, expected);
+        }
+        assert_eq!(peer.closed_with().await, 4000);
     }
-    assert_eq!(peer.closed_with().await, 4000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_follows_when_a_speaker_closes() {
     let leaves = Turn::Close(Closing::new(4501, "enough"));
-    let mut peer = Peer::of(Lecturer { said: 0, leaves }, ConnectionConfig::default(), 1);
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(peer.read_answer().await.payload, b"1", "it was being written");
-    assert_eq!(peer.closed_with().await, 4501);
+    for at_once in [1, 3] {
+        let lecturer = Lecturer { said: 0, at_once, leaves: leaves.clone() };
+        let mut peer = Peer::of(lecturer, ConnectionConfig::default(), 1);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(peer.read_answer().await.payload, b"1", "it was being written");
+        assert_eq!(peer.closed_with().await, 4501);
+    }
 }
 
 /// Says the same for ever, and counts.

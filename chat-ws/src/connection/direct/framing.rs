@@ -35,7 +35,7 @@ impl Framing for TextFrames {
 
 /// Where the frame ends that was begun when `written` bytes of these frames were: at `written`, if
 /// that is the end of one.
-pub(super) fn end_of_begun(frames: &[u8], written: usize) -> usize {
+pub(in super::super) fn end_of_begun(frames: &[u8], written: usize) -> usize {
     let mut end = 0;
     while end < written {
         let rest = &frames[end..];

@@ -19,7 +19,8 @@ const MAX_BYTES: usize = 32 * 1024;
 /// The sending half of a connection, for the codec and for direct writes.
 #[derive(Debug)]
 pub(in super::super) struct Line {
-    /// Kept small: in a large room each line is read from memory for each delivery. Held for one write that does not wait.
+    /// Kept small: in a large room each line is read from memory for each delivery. Held for one write
+    /// that does not wait.
     state: Mutex<State>,
     /// Tells the connection's task that a direct write is to be finished.
     begun: Notify,

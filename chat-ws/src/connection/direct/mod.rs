@@ -13,5 +13,6 @@ mod framing;
 mod line;
 mod stream;
 
+pub(super) use framing::end_of_begun;
 pub(super) use line::Line;
 pub(super) use stream::LineStream;
