@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chat_proto::ConversationId;
-use foldhash::{HashMap, HashMapExt};
 use tokio::time::Instant;
+
+use super::changes::Changes;
 
 /// How long a floor is kept that no live event has passed. Live events trail what a store shows by
 /// moments; after this time none is on its way that a floor would have to stop.
@@ -19,7 +20,7 @@ pub(crate) struct Floors(Option<Box<Raised>>);
 
 #[derive(Debug)]
 struct Raised {
-    floors: HashMap<ConversationId, u64>,
+    floors: Changes,
     /// When this was last.
     at: Instant,
 }
@@ -27,13 +28,12 @@ struct Raised {
 impl Floors {
     /// Notes that the device knows a conversation up to a change.
     pub(crate) fn raise(&mut self, conversation: ConversationId, change: u64) {
-        let floor = self.raised().entry(conversation).or_insert(change);
-        *floor = change.max(*floor);
+        self.raised().raise(conversation, change);
     }
 
     /// Sets the floor of a conversation that is replayed from an earlier change on.
     pub(crate) fn replace(&mut self, conversation: ConversationId, change: u64) {
-        self.raised().insert(conversation, change);
+        self.raised().replace(conversation, change);
     }
 
     /// Lets no change of a conversation pass any more, until it appears anew.
@@ -58,11 +58,11 @@ impl Floors {
             self.0 = None;
             return true;
         }
-        match raised.floors.get(&conversation) {
-            Some(floor) if change <= *floor => false,
+        match raised.floors.get(conversation) {
+            Some(floor) if change <= floor => false,
             Some(_) => {
                 // Live changes come in order: from here on all are news.
-                raised.floors.remove(&conversation);
+                raised.floors.remove(conversation);
                 if raised.floors.is_empty() {
                     self.0 = None;
                 }
@@ -81,13 +81,14 @@ impl Floors {
     }
 
     fn floor(&self, conversation: ConversationId) -> Option<u64> {
-        self.0.as_ref()?.floors.get(&conversation).copied()
+        self.0.as_ref()?.floors.get(conversation)
     }
 
     /// The floors, of which one is about to be raised.
-    fn raised(&mut self) -> &mut HashMap<ConversationId, u64> {
+    fn raised(&mut self) -> &mut Changes {
         let at = Instant::now();
-        let raised = self.0.get_or_insert_with(|| Box::new(Raised { floors: HashMap::new(), at }));
+        let raised =
+            self.0.get_or_insert_with(|| Box::new(Raised { floors: Changes::default(), at }));
         raised.at = at;
         &mut raised.floors
     }

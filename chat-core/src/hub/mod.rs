@@ -3,6 +3,7 @@
 //! A conversation's devices are found by one look-up; offering a delivery to one is a push behind
 //! that device's own lock, or a write that does not wait. Nothing here waits.
 
+mod changes;
 mod delivery;
 mod device;
 mod floors;
@@ -11,8 +12,9 @@ mod outbox;
 use std::sync::{Arc, Mutex};
 
 use chat_proto::{ConversationId, LoginSessionId, UserId};
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
 
+use changes::Changes;
 pub(crate) use delivery::{Delivery, Frame, Origin};
 pub(crate) use device::Device;
 pub(crate) use floors::Floors;
@@ -35,7 +37,7 @@ pub(crate) struct Hub {
 struct Attached {
     devices: Vec<Arc<Device>>,
     /// The conversations the user's devices are told of, with the change by which the user joined.
-    memberships: HashMap<ConversationId, u64>,
+    memberships: Changes,
 }
 
 /// A conversation with at least one device here.
@@ -107,8 +109,8 @@ impl Hub {
             return false;
         }
         user.devices.push(Arc::clone(device));
-        for conversation in user.memberships.keys() {
-            self.add_to_room(*conversation, device, |_| None);
+        for conversation in user.memberships.conversations() {
+            self.add_to_room(conversation, device, |_| None);
         }
         true
     }
@@ -121,15 +123,14 @@ impl Hub {
         user.devices.retain(|other| other.id != device.id);
         let emptied = user
             .memberships
-            .keys()
-            .copied()
+            .conversations()
             .filter(|conversation| {
                 self.remove_from_room(*conversation, |other| other.id == device.id)
             })
             .collect();
         let last = user.devices.is_empty();
         let gone = if last { users.remove(&device.user) } else { None };
-        let told = gone.into_iter().flat_map(|user| user.memberships.into_keys()).collect();
+        let told = gone.iter().flat_map(|user| user.memberships.conversations()).collect();
         Detached { last, emptied, told }
     }
 
@@ -148,11 +149,9 @@ impl Hub {
     ) {
         let mut users = self.users.lock(user);
         let Some(user) = users.get_mut(user) else { return };
-        if let Some(known) = user.memberships.get_mut(&conversation) {
-            *known = joined.max(*known);
+        if !user.memberships.raise(conversation, joined) {
             return;
         }
-        user.memberships.insert(conversation, joined);
         for device in &user.devices {
             self.add_to_room(conversation, device, &announce);
         }
@@ -167,12 +166,12 @@ impl Hub {
     ) -> Unsubscribed {
         let mut users = self.users.lock(user);
         let Some(attached) = users.get_mut(user) else { return Unsubscribed::Unknown };
-        match attached.memberships.get(&conversation) {
-            Some(&joined) if joined > left => {
+        match attached.memberships.get(conversation) {
+            Some(joined) if joined > left => {
                 Unsubscribed::JoinedAgain { joined, devices: attached.devices.clone() }
             }
             Some(_) => {
-                attached.memberships.remove(&conversation);
+                attached.memberships.remove(conversation);
                 let emptied = self.remove_from_room(conversation, |device| device.user == *user);
                 Unsubscribed::Done { emptied }
             }
@@ -290,14 +289,13 @@ impl Hub {
     /// user joined each.
     pub(crate) fn subscriptions(&self, user: &UserId) -> Vec<(ConversationId, u64)> {
         let users = self.users.lock(user);
-        let memberships = users.get(user).map(|user| &user.memberships);
-        memberships.into_iter().flatten().map(|(id, joined)| (*id, *joined)).collect()
+        users.get(user).map(|user| user.memberships.iter().collect()).unwrap_or_default()
     }
 
     /// Whether the user's devices here are told of the conversation.
     pub(crate) fn is_subscribed(&self, user: &UserId, conversation: ConversationId) -> bool {
         let users = self.users.lock(user);
-        users.get(user).is_some_and(|user| user.memberships.contains_key(&conversation))
+        users.get(user).is_some_and(|user| user.memberships.contains(conversation))
     }
 
     /// Up to `limit` users with devices here, but not `user`, who are told of one of these

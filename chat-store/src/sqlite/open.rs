@@ -21,6 +21,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read. Each is a thread.
 const READERS: u32 = 4;
+/// How much of the database each reader keeps of its own, as SQLite's `cache_size` says it: below zero
+/// in KiB. It is for the pages that one statement comes back to, since the next write makes a reader
+/// forget all it has; what outlives that is the system's cache of the file, which all share.
+const READER_CACHE: &str = "-512";
 /// How large the write-ahead log's file may stay after a checkpoint, in bytes.
 const LOG_BYTES: &str = "67108864";
 
@@ -60,7 +64,7 @@ impl SqliteStore {
         let pool = pool(1).connect_lazy_with(writing);
         refuse_newer(&mut *connect(&pool).await.map_err(failed)?).await?;
         // Not opened as read-only: who reads must be able to recover the log of a process that died.
-        let reading = options.pragma("query_only", "ON");
+        let reading = options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
         let readers = pool_of_readers(reading).await.map_err(failed)?;
         Ok(Self { writer: Writer::new(pool), readers })
     }
