@@ -51,3 +51,42 @@ impl fmt::Debug for Opened {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::Request;
+    use axum::http::StatusCode;
+    use axum::http::header::{CONNECTION, UPGRADE};
+    use axum::routing::get;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// What `axum::serve` accepts is a TCP connection after the upgrade, too.
+    #[tokio::test]
+    async fn connections_of_axums_server_are_opened() {
+        let (opened, mut openings) = mpsc::channel(1);
+        let upgrade = async move |request: Request| {
+            tokio::spawn(async move {
+                let upgraded = hyper::upgrade::on(request).await.unwrap();
+                opened.send(open::<TcpStream>(upgraded)).await.unwrap();
+            });
+            (StatusCode::SWITCHING_PROTOCOLS, [(CONNECTION, "upgrade"), (UPGRADE, "websocket")])
+        };
+        let router = axum::Router::new().route("/", get(upgrade));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nearly";
+        client.write_all(request.as_bytes()).await.unwrap();
+        let opened = tokio::time::timeout(std::time::Duration::from_secs(30), openings.recv());
+        match opened.await.unwrap().unwrap() {
+            Opened::Tcp { early, .. } => assert_eq!(early, "early"),
+            other @ Opened::Other(_) => panic!("{other:?}"),
+        }
+        server.abort();
+    }
+}

@@ -202,7 +202,8 @@ impl Hub {
     }
 
     /// Offers a delivery to every device that is told of a conversation when this begins, but not to
-    /// those of `except`. Nobody waits for it to end: a device that leaves meanwhile may get it still.
+    /// those of `except`. Nobody waits for it to end: a device that leaves meanwhile may get it still,
+    /// which callers rule out for changes.
     pub(crate) fn fan_out(
         &self,
         conversation: ConversationId,

@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chat_core::direct::DirectWriter;
+use chat_core::proto::CloseCode;
 use chat_core::{Outgoing, Session};
 use chat_ws::{Closing, ConnectionConfig, Ended, Incoming, Speaker, Turn, serve_tcp};
 use futures::stream::{FuturesUnordered, SplitStream};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -64,18 +67,28 @@ fn is_message(frame: &Bytes) -> bool {
 
 /// Bo's connection, and how many messages went by its task.
 async fn connect(talk: &Talk) -> (WebSocketStream<TcpStream>, JoinHandle<Ended>, Arc<AtomicUsize>) {
+    connect_with(talk, NEVER, b"").await
+}
+
+/// The same with a time that a write may take, and with what the server read too early.
+async fn connect_with(
+    talk: &Talk,
+    write_timeout: Duration,
+    early: &'static [u8],
+) -> (WebSocketStream<TcpStream>, JoinHandle<Ended>, Arc<AtomicUsize>) {
     let (client, stream) = sockets().await;
     let session = talk.attach().await;
     let by_task = Arc::new(AtomicUsize::new(0));
     let speaker = Counted { session, by_task: Arc::clone(&by_task) };
     let config = ConnectionConfig {
-        write_timeout: NEVER,
+        write_timeout,
         frames_per_second: 1_000_000,
         frame_burst: 1_000_000,
         ..ConnectionConfig::default()
     };
     let connection = tokio::spawn(async move {
-        serve_tcp(stream, Bytes::new(), speaker, &config, &CancellationToken::new()).await
+        let early = Bytes::from_static(early);
+        serve_tcp(stream, early, speaker, &config, &CancellationToken::new()).await
     });
     let client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
     (client, connection, by_task)
@@ -202,4 +215,52 @@ async fn a_close_comes_after_the_frame_that_was_begun() {
     assert!(seqs.len() < 60, "what was not begun is dropped: {}", seqs.len());
     assert!(seqs.iter().copied().eq(1..=seqs.len() as u64));
     assert!(matches!(soon(connection).await.unwrap(), Ended::ByServer(_)));
+}
+
+/// A direct write that was begun is subject to the same patience as any other.
+#[tokio::test]
+async fn a_peer_that_stops_reading_is_given_up_after_the_write_timeout() {
+    let talk = Talk::begin().await;
+    let patience = Duration::from_millis(200);
+    let (client, connection, by_task) = connect_with(&talk, patience, b"").await;
+    let (_writing, mut reading) = client.split();
+    soon(written_directly(&talk, &mut reading, &by_task)).await;
+    // More than the sockets hold, and less than may wait for a device.
+    for _ in 0..60 {
+        talk.ada_sends("x".repeat(4_000)).await;
+    }
+    assert!(matches!(soon(connection).await.unwrap(), Ended::Lost));
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_told_to_come_back_when_too_much_waits_for_it() {
+    let talk = Talk::begin().await;
+    let (client, connection, by_task) = connect(&talk).await;
+    let (_writing, mut reading) = client.split();
+    soon(written_directly(&talk, &mut reading, &by_task)).await;
+    // More than the sockets hold and than may wait for a device together.
+    for _ in 0..600 {
+        talk.ada_sends("x".repeat(4_000)).await;
+    }
+    let Ended::ByServer(closing) = soon(connection).await.unwrap() else { panic!("by the server") };
+    assert_eq!(closing, CloseCode::SlowReader.into());
+}
+
+#[tokio::test]
+async fn what_came_along_with_the_handshake_is_heard_first() {
+    let talk = Talk::begin().await;
+    // A masked text frame, of which the end comes over the socket.
+    let early = b"\x81\xA3\0\0\0\0{\"id\":7,\"type\":\"ping\",\"payl";
+    let (mut client, _connection, _) = connect_with(&talk, NEVER, early).await;
+    soon(client.get_mut().write_all(b"oad\":{}}")).await.unwrap();
+    let answer = async {
+        loop {
+            let message = client.next().await.expect("open").expect("sound frames");
+            let frame: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+            if frame["type"] == "reply" {
+                return frame;
+            }
+        }
+    };
+    assert_eq!(soon(answer).await["id"], 7);
 }
