@@ -18,14 +18,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_ws::{ConnectionConfig, serve, upgrade};
+use chat_ws::{ConnectionConfig, serve, serve_tcp, upgrade};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use self::speaker::Echo;
@@ -65,8 +65,14 @@ async fn handle(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         };
         match upgrade.stream.await {
             Ok(stream) => {
-                let cut = CancellationToken::new();
-                serve(TokioIo::new(stream), Echo::default(), &config, &cut).await;
+                let (echo, cut) = (Echo::default(), CancellationToken::new());
+                // As the endpoint of a chat does.
+                match stream.downcast::<TokioIo<TcpStream>>() {
+                    Ok(tcp) => {
+                        serve_tcp(tcp.io.into_inner(), tcp.read_buf, echo, &config, &cut).await
+                    }
+                    Err(stream) => serve(TokioIo::new(stream), echo, &config, &cut).await,
+                };
             }
             Err(error) => eprintln!("{error}"),
         }
