@@ -20,6 +20,7 @@ async fn guarded_store() -> Arc<GuardedStore> {
 }
 
 chat_core::testing::store_conformance!(guarded_store);
+chat_core::testing::uncached_store_conformance!(guarded_store);
 
 /// A store behind a breaker, and a hand on both.
 struct Rig {

@@ -18,6 +18,7 @@ async fn nobody() -> Arc<MemoryPresence> {
 }
 
 chat_core::testing::store_conformance!(empty_store);
+chat_core::testing::uncached_store_conformance!(empty_store);
 chat_core::testing::account_conformance!(empty_store);
 chat_core::testing::presence_conformance!(nobody);
 

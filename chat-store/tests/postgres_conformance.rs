@@ -12,4 +12,5 @@ async fn empty_store() -> databases::Opened<PostgresStore> {
 }
 
 chat_core::testing::store_conformance!(empty_store);
+chat_core::testing::uncached_store_conformance!(empty_store);
 chat_core::testing::account_conformance!(empty_store);

@@ -192,7 +192,7 @@ async fn a_cancelled_append_leaves_the_writer_usable() {
     let store = folder.open().await;
     let (room, ada) = room(&store).await;
     let mut drafts = Vec::new();
-    for polls in 0..100 {
+    for polls in 0..200 {
         for draft in [draft(room, &ada), plain_draft(room, &ada)] {
             cancelled_after(polls, store.append(vec![draft.clone()])).await;
             drafts.push(draft);
@@ -211,7 +211,7 @@ async fn a_cancelled_append_leaves_the_writer_usable() {
             AppendOutcome::NotMember => panic!("ada is a member"),
         }
     }
-    assert_eq!(history(&store, room).await.len(), 201);
+    assert_eq!(history(&store, room).await.len(), 401);
 }
 
 #[tokio::test]

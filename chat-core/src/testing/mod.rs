@@ -19,7 +19,9 @@ pub mod limits;
 pub mod store;
 mod watched_store;
 
-pub use store::{account_conformance, presence_conformance, store_conformance};
+pub use store::{
+    account_conformance, presence_conformance, store_conformance, uncached_store_conformance,
+};
 
 pub use broker::{broker_conformance, broker_reconnect_conformance};
 pub use faulty_broker::{Faults, FaultyBroker, FaultyBrokerNode};

@@ -110,6 +110,11 @@ pub use failures::{Failure, failures};
 #[doc(inline)]
 pub use crate::__store_conformance as store_conformance;
 
+/// Tests what a [`Store`](crate::store::Store) that keeps no answers promises beyond
+/// [`store_conformance!`](store_conformance), which a cache over it must not be asked for.
+#[doc(inline)]
+pub use crate::__uncached_store_conformance as uncached_store_conformance;
+
 /// Tests that an implementation of [`AccountStore`](crate::store::AccountStore) and
 /// [`LoginSessionStore`](crate::store::LoginSessionStore) keeps its promises.
 #[doc(inline)]
@@ -144,6 +149,16 @@ macro_rules! __conformance {
 macro_rules! __store_conformance {
     ($maker:expr) => {
         $crate::__store_cases! { __conformance! $maker }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __uncached_store_conformance {
+    ($maker:expr) => {
+        $crate::__conformance! { $maker; snapshots {
+            heads_never_move_back_however_they_are_asked_for
+        } }
     };
 }
 
