@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use chat_core::MemoryStore;
 use chat_core::proto::ConversationId;
-use chat_core::store::{AppendOutcome, Head, MessageDraft, StoreError};
+use chat_core::store::{AppendOutcome, Head, MessageDraft, MessageStore, StoreError, StoreParts};
+use chat_core::testing::store::snapshots;
 use tokio::task::yield_now;
 
-use crate::{assert_caught, lock, promised};
+use crate::{assert_caught, lock, parts, promised};
 
 /// Answers first. What was answered is stored a moment later, when the next batch comes, or never.
 #[derive(Debug)]
@@ -126,4 +127,41 @@ async fn a_store_whose_heads_lag_is_caught() {
         &["what_was_acknowledged_is_in_every_read", "heads_read_while_messages_come_are_true"],
     )
     .await;
+}
+
+/// Keeps how far conversations are until its own write is done, which others see before.
+#[derive(Debug)]
+struct KeepsHeads {
+    store: Arc<MemoryStore>,
+    kept: Mutex<HashMap<ConversationId, Head>>,
+}
+
+message_store! { KeepsHeads: message messages changes visible_head;
+    async fn append(&self, drafts: Vec<MessageDraft>) -> Result<Vec<AppendOutcome>, StoreError> {
+        let outcomes = self.store.append(drafts).await;
+        for _ in 0..8 {
+            yield_now().await;
+        }
+        lock(&self.kept).clear();
+        outcomes
+    }
+
+    async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Head>, StoreError> {
+        let heads = self.store.heads(conversations).await?;
+        let mut kept = lock(&self.kept);
+        Ok(heads.into_iter().map(|head| *kept.entry(head.conversation_id).or_insert(head)).collect())
+    }
+}
+
+/// A cache may do so, and passes the common case. What keeps nothing may not.
+#[tokio::test]
+async fn a_store_whose_heads_differ_by_how_they_are_asked_for_is_caught() {
+    let lie = |store, parts: &mut StoreParts| {
+        parts.messages = Arc::new(KeepsHeads { store, kept: Mutex::default() });
+    };
+    snapshots::heads_read_while_messages_come_are_true(&parts(lie)).await;
+    let strict = async move {
+        snapshots::heads_never_move_back_however_they_are_asked_for(&parts(lie)).await;
+    };
+    assert!(tokio::spawn(strict).await.is_err_and(|error| error.is_panic()));
 }

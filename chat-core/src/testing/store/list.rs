@@ -144,6 +144,19 @@ macro_rules! __store_cases {
     };
 }
 
+/// Every case that only a store without a cache need pass.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __uncached_store_cases {
+    ($then:ident! $($arguments:tt)*) => {
+        $crate::$then! { $($arguments)*;
+            snapshots {
+                heads_never_move_back_however_they_are_asked_for
+            }
+        }
+    };
+}
+
 /// Every case of accounts and login sessions.
 #[doc(hidden)]
 #[macro_export]

@@ -156,9 +156,7 @@ macro_rules! __store_conformance {
 #[macro_export]
 macro_rules! __uncached_store_conformance {
     ($maker:expr) => {
-        $crate::__conformance! { $maker; snapshots {
-            heads_never_move_back_however_they_are_asked_for
-        } }
+        $crate::__uncached_store_cases! { __conformance! $maker }
     };
 }
 
