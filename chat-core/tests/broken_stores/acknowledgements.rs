@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chat_core::MemoryStore;
 use chat_core::proto::ConversationId;
-use chat_core::store::{AppendOutcome, Head, MessageDraft, MessageStore, StoreError, StoreParts};
+use chat_core::store::{AppendOutcome, Head, MessageDraft, StoreError, StoreParts};
 use chat_core::testing::store::snapshots;
 use tokio::task::yield_now;
 
