@@ -103,6 +103,30 @@ async fn several_may_open_and_migrate_at_once() {
 }
 
 #[tokio::test]
+async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut earlier = SqliteConnection::connect_with(&options).await.unwrap();
+    for undone in [
+        "CREATE UNIQUE INDEX chat_message_change ON chat_message (conversation_id, change_seq)",
+        "DELETE FROM chat_migration WHERE version > 3",
+    ] {
+        sqlx::query(undone).execute(&mut earlier).await.unwrap();
+    }
+    let store = open(&path).await.unwrap();
+    let pending = store.pending_migrations().await.unwrap();
+    assert_eq!(pending.iter().map(|one| one.version).collect::<Vec<_>>(), [4]);
+    store.migrate().await.unwrap();
+    assert!(store.pending_migrations().await.unwrap().is_empty());
+    let index = "SELECT 1 FROM sqlite_schema WHERE name = 'chat_message_change'";
+    assert!(sqlx::query(index).fetch_optional(&mut earlier).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_database_of_a_later_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");

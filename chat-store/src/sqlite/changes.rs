@@ -9,6 +9,11 @@ use crate::value::integer;
 
 /// The head, and the first changes of either kind after a number: one statement, and so one
 /// snapshot. One more of each kind is asked for than wanted, which shows whether that is all.
+///
+/// No index has the messages in the order of their changes, since it would be one more to keep with
+/// each message, and that order is the order of their numbers. There have not been more messages
+/// since a change than changes, which says where the first of them can be at the earliest. So no more
+/// rows are skipped than there were changes of memberships since.
 pub(super) const CHANGES: &str = concat!(
     "SELECT h.change_seq AS head_change_seq, changes.* FROM chat_head h LEFT JOIN (
        SELECT * FROM (SELECT m.change_seq AS changed_by, ",
@@ -17,7 +22,9 @@ pub(super) const CHANGES: &str = concat!(
           NULL AS member_change_seq, NULL AS joined_at, NULL AS user_id, NULL AS username,
           NULL AS display_name, NULL AS user_created_at, NULL AS last_seen_at
          FROM chat_message m WHERE m.conversation_id = ?1 AND m.change_seq > ?2
-         ORDER BY m.change_seq LIMIT ?3)
+           AND m.seq > (SELECT last_seq - (change_seq - ?2) FROM chat_head
+             WHERE conversation_id = ?1)
+         ORDER BY m.seq LIMIT ?3)
        UNION ALL
        SELECT * FROM (SELECT m.change_seq, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ",
     member_columns!(),

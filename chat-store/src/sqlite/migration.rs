@@ -13,6 +13,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "probe", include_str!("../../migrations/sqlite/0002_probe.sql")),
     (3, "head_follows", include_str!("../../migrations/sqlite/0003_head_follows.sql")),
+    (4, "changes_by_seq", include_str!("../../migrations/sqlite/0004_changes_by_seq.sql")),
 ]);
 
 impl SqliteStore {

@@ -55,7 +55,7 @@ async fn messages_are_read_in_the_order_of_an_index() {
         (message::BY_ID, "(id=?)"),
         (message::VISIBLE_HEAD, "SEARCH b USING PRIMARY KEY (conversation_id=? AND user_id=?)"),
         (message::HEADS, "SEARCH h USING PRIMARY KEY (conversation_id=?)"),
-        (changes::CHANGES, "chat_message_change (conversation_id=? AND change_seq>?)"),
+        (changes::CHANGES, "SEARCH m USING PRIMARY KEY (conversation_id=? AND seq>?)"),
         (changes::CHANGES, "chat_member_change (conversation_id=? AND change_seq>?)"),
     ] {
         assert_searches(query, &[step]).await;

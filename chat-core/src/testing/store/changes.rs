@@ -79,6 +79,30 @@ pub async fn changes_come_in_pages(store: &dyn Store) {
     }
 }
 
+/// However messages and memberships take turns, each number has after it what all have after theirs.
+pub async fn changes_are_found_among_comings_and_goings(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let room = room(store, &ada, "general").await;
+    for (messages, visits) in [(0, 2), (3, 0), (1, 3), (5, 1), (0, 1), (2, 0)] {
+        send_many(store, room, &ada, messages).await;
+        for _ in 0..visits {
+            join(store, room, &bob).await;
+            leave(store, room, &bob).await;
+        }
+    }
+    let all = store.changes(room, 0, 100).await.unwrap();
+    assert_eq!((all.through, all.complete), (26, true));
+    assert_eq!(numbers(&all), [1, 6, 7, 8, 9, 16, 17, 18, 19, 20, 24, 25, 26]);
+    for since in 0..=26 {
+        let after = all.events.iter().filter(|event| event.change_seq() > since);
+        let after: Vec<_> = after.cloned().collect();
+        let told = store.changes(room, since, 100).await.unwrap();
+        assert_eq!((told.events, told.through), (after.clone(), 26), "since {since}");
+        let told = store.changes(room, since, 3).await.unwrap();
+        assert_eq!(told.events, after[..after.len().min(3)], "three since {since}");
+    }
+}
+
 /// Of who came and went and came again, only the last is told, and the numbers have holes.
 pub async fn of_a_member_the_last_change_is_told(store: &dyn Store) {
     let (ada, bob, eve) =

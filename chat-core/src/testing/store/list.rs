@@ -82,6 +82,7 @@ macro_rules! __store_cases {
                 changes_tell_all_since_a_number
                 changes_end_at_the_head
                 changes_come_in_pages
+                changes_are_found_among_comings_and_goings
                 of_a_member_the_last_change_is_told
                 changes_are_read_from_one_snapshot
             }
