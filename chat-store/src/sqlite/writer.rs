@@ -1,9 +1,10 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures::TryStreamExt;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection, Either, Executor, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
@@ -110,10 +111,27 @@ async fn run(
     connection: &mut SqliteConnection,
     statement: Statement,
 ) -> (Result<Vec<SqliteRow>, Failure>, bool) {
-    let rows = statement.fetch_all(connection).await;
+    let rows = rows(connection, statement).await;
     // Whatever else fails may be the commit.
     let usable = rows.as_ref().err().is_none_or(is_busy);
     (rows.map_err(Failure::from), usable)
+}
+
+/// The rows of a statement that has come to its end, and so is committed. What the connection's thread
+/// does afterwards nobody waits for: it would wake the caller once more.
+async fn rows(
+    connection: &mut SqliteConnection,
+    statement: Statement,
+) -> sqlx::Result<Vec<SqliteRow>> {
+    let mut results = connection.fetch_many(statement);
+    let mut rows = Vec::new();
+    while let Some(result) = results.try_next().await? {
+        match result {
+            Either::Right(row) => rows.push(row),
+            Either::Left(_ended) => break,
+        }
+    }
+    Ok(rows)
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {
