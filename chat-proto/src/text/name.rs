@@ -1,4 +1,6 @@
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{TextError, check_length, is_invisible};
 
@@ -10,9 +12,9 @@ const fn turns_text(c: char) -> bool {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $max:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The most characters allowed.
@@ -40,8 +42,8 @@ macro_rules! name {
             /// Takes a text back that was accepted when it was stored, though the rules may have
             /// changed since: for stores.
             #[must_use]
-            pub const fn from_stored(text: String) -> Self {
-                Self(text)
+            pub fn from_stored(text: String) -> Self {
+                Self(text.into())
             }
 
             /// The text.
@@ -59,9 +61,15 @@ macro_rules! name {
             }
         }
 
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                name.0.as_ref().into()
             }
         }
 

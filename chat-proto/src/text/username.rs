@@ -1,4 +1,6 @@
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::{MixedScript, confusable_detection};
 
@@ -10,9 +12,9 @@ use crate::UserId;
 /// At most 64 letters and digits of one script (UTS #39 §5.1) and `. _ ~ : @ -`. No two
 /// users have names with the same [`key`](Username::key) or the same
 /// [`skeleton`](Username::skeleton), so no name can pass for another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Username(String);
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Username(Arc<str>);
 
 impl Username {
     /// The most characters allowed.
@@ -36,14 +38,14 @@ impl Username {
         if !name.as_str().is_single_script() {
             return Err(TextError::MixedScripts);
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     /// Takes a name back that was accepted when it was stored, though the rules may have changed
     /// since: for stores.
     #[must_use]
-    pub const fn from_stored(name: String) -> Self {
-        Self(name)
+    pub fn from_stored(name: String) -> Self {
+        Self(name.into())
     }
 
     /// The name as its user wrote it, normalised.
@@ -82,9 +84,15 @@ impl TryFrom<String> for Username {
     }
 }
 
+impl Serialize for Username {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 impl From<Username> for String {
     fn from(name: Username) -> Self {
-        name.0
+        name.0.as_ref().into()
     }
 }
 
