@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
 
 use chat_proto::{CloseCode, ConversationId};
-use tokio::sync::Notify;
 
 use super::Floors;
 use super::delivery::{Class, Delivery};
@@ -73,10 +74,6 @@ pub(crate) struct Outbox {
     writer: OnceLock<Arc<dyn DirectWriter>>,
     /// The queue and its end. Held for a push or a swap only.
     state: Mutex<State>,
-    /// Wakes the one task that takes.
-    filled: Notify,
-    /// Wakes the same task where it waits for an end only.
-    ended: Notify,
 }
 
 /// Kept small, since every delivery goes over every receiver's: what is rare is behind a pointer.
@@ -88,6 +85,10 @@ struct State {
     end: Option<Box<End>>,
     queue: VecDeque<Item>,
     bytes: usize,
+    /// Wakes the one task that takes.
+    taker: Option<Waker>,
+    /// Wakes the same task where it waits for an end only.
+    watcher: Option<Waker>,
 }
 
 impl Outbox {
@@ -140,50 +141,56 @@ impl Outbox {
         if state.end.is_some() || !state.admit(item) {
             return;
         }
-        let ended = state.end.is_some();
-        drop(state);
-        if ended {
-            self.note_end();
+        if state.end.is_some() {
+            self.note_end(state);
         } else {
-            self.filled.notify_one();
+            let taker = state.taker.take();
+            drop(state);
+            wake(taker);
         }
     }
 
     /// What waits is dropped, and whoever takes is told.
-    fn note_end(&self) {
+    fn note_end(&self, mut state: MutexGuard<'_, State>) {
+        let (taker, watcher) = (state.taker.take(), state.watcher.take());
+        drop(state);
         if let Some(writer) = self.writer.get() {
             writer.drop_unbegun();
         }
-        self.filled.notify_one();
-        self.ended.notify_one();
+        wake(taker);
+        wake(watcher);
     }
 
     /// Ends the connection after what waits has been sent.
     pub(crate) fn end(&self, code: CloseCode) {
         let end = End { code, last: None, at_once: false };
-        lock(&self.state).end.get_or_insert_with(|| Box::new(end));
-        self.filled.notify_one();
+        let mut state = lock(&self.state);
+        state.end.get_or_insert_with(|| Box::new(end));
+        let taker = state.taker.take();
+        drop(state);
+        wake(taker);
     }
 
     /// Ends the connection with one last item; what waits is dropped.
     pub(crate) fn end_at_once(&self, last: Option<Item>, code: CloseCode) {
-        lock(&self.state).end_at_once(last, code);
-        self.note_end();
+        let mut state = lock(&self.state);
+        state.end_at_once(last, code);
+        self.note_end(state);
     }
 
-    /// Takes all there is.
-    pub(crate) fn try_take(&self) -> Option<Taken> {
-        lock(&self.state).take()
+    /// Takes all there is. An end is there from when `answered`: a server that drains still answers
+    /// what it was asked.
+    pub(crate) fn try_take(&self, answered: bool) -> Option<Taken> {
+        lock(&self.state).take(answered)
     }
 
     /// Waits for something and takes all there is. Safe to cancel.
-    pub(crate) async fn take(&self) -> Taken {
-        loop {
-            if let Some(taken) = self.try_take() {
-                return taken;
-            }
-            self.filled.notified().await;
-        }
+    pub(crate) fn take(&self, answered: bool) -> impl Future<Output = Taken> {
+        poll_fn(move |cx| {
+            let mut state = lock(&self.state);
+            let taken = state.take(answered);
+            wait(&mut state.taker, taken, cx)
+        })
     }
 
     /// Whether the connection is to end, now or after what waits.
@@ -191,14 +198,36 @@ impl Outbox {
         lock(&self.state).end.is_some()
     }
 
+    /// The end, if the connection is to end at once.
+    pub(crate) fn try_end(&self) -> Option<End> {
+        lock(&self.state).ended()
+    }
+
     /// Waits until the connection is to end at once. Safe to cancel.
-    pub(crate) async fn ended(&self) -> End {
-        loop {
-            if let Some(end) = lock(&self.state).end.clone().filter(|end| end.at_once) {
-                return *end;
-            }
-            self.ended.notified().await;
-        }
+    pub(crate) fn ended(&self) -> impl Future<Output = End> {
+        poll_fn(|cx| {
+            let mut state = lock(&self.state);
+            let end = state.ended();
+            wait(&mut state.watcher, end, cx)
+        })
+    }
+}
+
+/// What is there, or else a note of whom to wake.
+fn wait<T>(waiter: &mut Option<Waker>, there: Option<T>, cx: &Context<'_>) -> Poll<T> {
+    if let Some(there) = there {
+        return Poll::Ready(there);
+    }
+    match waiter {
+        Some(waiter) => waiter.clone_from(cx.waker()),
+        none => *none = Some(cx.waker().clone()),
+    }
+    Poll::Pending
+}
+
+fn wake(waiter: Option<Waker>) {
+    if let Some(waiter) = waiter {
+        waiter.wake();
     }
 }
 
@@ -267,9 +296,15 @@ impl State {
         }
     }
 
-    fn take(&mut self) -> Option<Taken> {
+    fn ended(&self) -> Option<End> {
+        self.end.as_deref().filter(|end| end.at_once).cloned()
+    }
+
+    fn take(&mut self, answered: bool) -> Option<Taken> {
         if self.queue.is_empty() {
-            return self.end.as_deref().cloned().map(Taken::Ended);
+            let end = self.end.as_deref()?;
+            let is_time = answered || end.code != CloseCode::Draining;
+            return is_time.then(|| Taken::Ended(end.clone()));
         }
         self.bytes = 0;
         Some(Taken::Items(std::mem::take(&mut self.queue), self.lent.take()))
@@ -302,7 +337,7 @@ mod tests {
     }
 
     fn count(outbox: &Outbox) -> usize {
-        match outbox.try_take() {
+        match outbox.try_take(true) {
             Some(Taken::Items(items, _)) => items.len(),
             _ => 0,
         }
@@ -326,7 +361,7 @@ mod tests {
         assert_eq!(ending(&outbox), None, "typing is dropped, not a reason to end");
         outbox.offer(durable());
         assert_eq!(ending(&outbox), Some(CloseCode::SlowReader));
-        assert!(matches!(outbox.try_take(), Some(Taken::Ended(_))));
+        assert!(matches!(outbox.try_take(true), Some(Taken::Ended(_))));
         assert!(outbox.ended().now_or_never().is_some());
     }
 
@@ -364,7 +399,7 @@ mod tests {
         outbox.end(CloseCode::Draining);
         outbox.offer(durable());
         assert_eq!(count(&outbox), 1);
-        let Some(Taken::Ended(end)) = outbox.try_take() else { panic!("ended") };
+        let Some(Taken::Ended(end)) = outbox.try_take(true) else { panic!("ended") };
         assert_eq!(end.code, CloseCode::Draining);
         assert!(outbox.ended().now_or_never().is_none(), "not at once");
     }
@@ -379,6 +414,6 @@ mod tests {
         outbox.end_at_once(Some(durable()), CloseCode::SessionRevoked);
         let end = outbox.ended().now_or_never().unwrap();
         assert_eq!((end.code, end.last.is_some()), (CloseCode::SessionRevoked, true));
-        assert!(matches!(outbox.try_take(), Some(Taken::Ended(_))));
+        assert!(matches!(outbox.try_take(true), Some(Taken::Ended(_))));
     }
 }

@@ -56,8 +56,9 @@ pub struct Session {
     /// What the device has been told already by other means than live events. Lent to the outbox
     /// while events may be written past this session.
     floors: Floors,
-    /// What is being replayed; live events wait for it.
-    replay: Option<Replay>,
+    /// What is being replayed; live events wait for it. Boxed like whatever is seldom there: most
+    /// sessions are idle.
+    replay: Option<Box<Replay>>,
     /// What cannot be replayed while the store is away. Everything else goes on.
     postponed: Postponed,
     /// Until when live events wait for a resume.
@@ -184,28 +185,28 @@ impl Session {
     async fn step_live(&mut self) -> Option<Outgoing> {
         if let Some(resume) = self.pipeline.take_resume() {
             self.reclaim();
-            self.replay = Some(Replay::resume(resume));
+            self.replay = Some(Box::new(Replay::resume(resume)));
             return None;
         }
         if let Some(replay) = self.postponed.take_due(Instant::now()) {
             self.reclaim();
-            self.replay = Some(replay.go_on(&self.floors));
+            self.replay = Some(Box::new(replay.go_on(&self.floors)));
             return None;
         }
         let holding = self.held_until.is_some();
         if !holding && !self.answers_first {
             if !self.items.is_empty() {
                 // Who has lost the right to it is told no more of what was taken before.
-                return match self.device.outbox.ended().now_or_never() {
+                return match self.device.outbox.try_end() {
                     Some(end) => Some(self.close(end)),
                     None => self.deliver(),
                 };
             }
-            if let Some(taken) = self.device.outbox.try_take() {
-                return self.take(taken).await;
+            if let Some(taken) = self.device.outbox.try_take(self.pipeline.is_empty()) {
+                return self.take(taken);
             }
         }
-        let waiting = !self.items.is_empty();
+        let (waiting, answered) = (!self.items.is_empty(), self.pipeline.is_empty());
         if !waiting && !holding {
             // With nothing in hand, the outbox writes what is offered at once.
             self.device.outbox.lend(&mut self.floors);
@@ -218,12 +219,16 @@ impl Session {
             () = deadline(due.into_iter().flatten().min()) => return self.note_due(Instant::now()),
             step = self.pipeline.next() => {
                 self.answers_first = false;
-                if let Step::Answer(frame) = step {
-                    return Some(self.answers(frame));
+                match step {
+                    Step::Answer(frame) => return Some(self.answers(frame)),
+                    Step::Resume if self.device.outbox.is_ending() => {
+                        return Some(Outgoing::Close(CloseCode::Draining));
+                    }
+                    Step::Resume => {}
                 }
             }
             () = std::future::ready(()), if waiting && !holding => return self.deliver(),
-            taken = self.device.outbox.take(), if !holding => return self.take(taken).await,
+            taken = self.device.outbox.take(answered), if !holding => return self.take(taken),
         }
         None
     }
@@ -261,19 +266,12 @@ impl Session {
     }
 
     /// Takes what came out of the outbox.
-    async fn take(&mut self, taken: Taken) -> Option<Outgoing> {
+    fn take(&mut self, taken: Taken) -> Option<Outgoing> {
         match taken {
             Taken::Items(items, lent) => {
                 self.restore(lent);
                 self.items = items;
                 self.deliver()
-            }
-            // A server that drains still answers what it was asked.
-            Taken::Ended(end) if end.code == CloseCode::Draining && !self.pipeline.is_empty() => {
-                match self.pipeline.next().await {
-                    Step::Answer(frame) => Some(Outgoing::Frames(vec![frame])),
-                    Step::Resume => Some(Outgoing::Close(CloseCode::Draining)),
-                }
             }
             Taken::Ended(end) => Some(self.close(end)),
         }
@@ -314,11 +312,15 @@ impl Session {
                         && !self.postponed.tells_of(conversation)
                     {
                         let part = Part { conversation, since, until };
-                        self.replay = Some(Replay::appeared(part));
+                        self.replay = Some(Box::new(Replay::appeared(part)));
                         break;
                     }
                 }
             }
+        }
+        if self.items.is_empty() {
+            // An idle session keeps no room for what it once had to deliver.
+            self.items = VecDeque::new();
         }
         (!frames.is_empty()).then_some(Outgoing::Frames(frames))
     }
