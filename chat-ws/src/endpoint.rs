@@ -1,11 +1,14 @@
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chat_core::Chat;
 use chat_core::auth::{Authenticator, OriginPolicy};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::{Request, Response, request};
 use http_body_util::Full;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -19,7 +22,7 @@ use tracing::{Instrument, field};
 
 use crate::WsConfig;
 use crate::admission::Admission;
-use crate::connection::{ConnectionConfig, serve, serve_tcp};
+use crate::connection::{ConnectionConfig, Ended, serve, serve_tcp};
 use crate::handshake::{CredentialPlaces, Handshake};
 use crate::problem::Problem;
 use crate::tcp::{Opened, TcpBased, open};
@@ -27,6 +30,8 @@ use crate::visitor::{Unknown, Visitor};
 
 /// How long the HTTP server may take to hand over a stream after 101 has been answered.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many tokens connections are cut by.
+const CUTS: usize = 64;
 /// How long connections that are cut may take to say goodbye.
 const CUT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -51,6 +56,11 @@ struct Inner {
     stopping: CancellationToken,
     /// No connections.
     cut: CancellationToken,
+    /// By which each connection hears of that, one of these: a token of its own would be memory for
+    /// each, and one for all a lock that all wait for.
+    cuts: [CancellationToken; CUTS],
+    /// Which is next.
+    next_cut: AtomicUsize,
 }
 
 impl WsEndpoint {
@@ -70,6 +80,7 @@ impl WsEndpoint {
         config: WsConfig,
     ) -> Self {
         let connection = config.connection.with_limits_of(chat.config());
+        let cut = CancellationToken::new();
         let timeout = config.authentication_timeout;
         Self(Arc::new(Inner {
             admission: Admission { chat, authenticator, timeout },
@@ -83,7 +94,9 @@ impl WsEndpoint {
             unknown: Arc::new(Semaphore::new(config.unauthenticated_connections)),
             connections: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            cut: CancellationToken::new(),
+            cuts: std::array::from_fn(|_| cut.child_token()),
+            cut,
+            next_cut: AtomicUsize::new(0),
         }))
     }
 
@@ -172,27 +185,20 @@ impl Inner {
     /// A connection from its upgrade to its end. Nobody waits for what it returns, so it says
     /// itself how it ended, even when it panics.
     ///
-    /// This is the task of each connection for as long as it is idle: it has room for what it waits
-    /// for then, and the rest is boxed. Hence no `async fn`, which would have room for its arguments
-    /// twice.
+    /// This is the task of each connection for as long as it is idle. It has room for little more
+    /// than a pointer to what is being waited for, and what was waited for first is let go of. Hence
+    /// no `async fn`, which would have room for its arguments, too.
     fn run(
         self: Arc<Self>,
         upgrade: OnUpgrade,
         visitor: Visitor,
     ) -> impl Future<Output = ()> + Send + 'static {
-        // A child, because the connections of one token would all wait for the same lock.
-        let cut = self.cut.child_token();
+        let cut = self.cuts[self.next_cut.fetch_add(1, Ordering::Relaxed) % CUTS].clone();
+        let opening = Box::pin(handed_over(upgrade, visitor, cut.clone()));
         let connection = async move {
-            let Some(stream) = Box::pin(handed_over(upgrade, &cut)).await else { return };
-            let ended = match (self.open)(stream) {
-                Opened::Tcp { stream, early, kept: _kept } => {
-                    Box::pin(serve_tcp(stream, early, visitor, &self.connection, &cut)).await
-                }
-                Opened::Other(stream) => {
-                    let stream = TokioIo::new(stream);
-                    Box::pin(serve(stream, visitor, &self.connection, &cut)).await
-                }
-            };
+            let Some((stream, visitor)) = opening.await else { return };
+            let (serving, _kept) = self.serve(stream, visitor, &cut);
+            let ended = serving.await;
             tracing::debug!(?ended, "the connection has ended");
         };
         AssertUnwindSafe(connection).catch_unwind().map(|ended| {
@@ -201,10 +207,33 @@ impl Inner {
             }
         })
     }
+
+    /// A connection from its upgrade on, and what must be kept until it has ended.
+    fn serve<'a>(
+        &'a self,
+        stream: Upgraded,
+        visitor: Visitor,
+        cut: &'a CancellationToken,
+    ) -> (BoxFuture<'a, Ended>, Option<Box<dyn Any + Send>>) {
+        let config = &self.connection;
+        match (self.open)(stream) {
+            Opened::Tcp { stream, early, kept } => {
+                (Box::pin(serve_tcp(stream, early, visitor, config, cut)), Some(kept))
+            }
+            Opened::Other(stream) => {
+                (Box::pin(serve(TokioIo::new(stream), visitor, config, cut)), None)
+            }
+        }
+    }
 }
 
-/// What the HTTP server hands over, if it does in time and before the connection is cut.
-async fn handed_over(upgrade: OnUpgrade, cut: &CancellationToken) -> Option<Upgraded> {
+/// What the HTTP server hands over, if it does in time and before the connection is cut; and for
+/// whom it is.
+async fn handed_over(
+    upgrade: OnUpgrade,
+    visitor: Visitor,
+    cut: CancellationToken,
+) -> Option<(Upgraded, Visitor)> {
     let upgraded = tokio::select! {
         upgraded = timeout(UPGRADE_TIMEOUT, upgrade) => upgraded,
         () = cut.cancelled() => return None,
@@ -213,5 +242,5 @@ async fn handed_over(upgrade: OnUpgrade, cut: &CancellationToken) -> Option<Upgr
         tracing::debug!("the stream was not handed over");
         return None;
     };
-    Some(stream)
+    Some((stream, visitor))
 }

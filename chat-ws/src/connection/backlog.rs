@@ -36,20 +36,23 @@ impl Backlog {
 
     /// The next thing to do. Safe to cancel.
     pub(super) async fn next<P: Speaker>(&mut self, speaker: &mut P) -> Turn {
-        if self.0.is_empty() {
-            return speaker.next().await;
-        }
-        if self.has_room()
-            && let Some(turn) = speaker.next().now_or_never()
-        {
-            if let Turn::Close(_) = turn {
-                return turn;
-            }
-            self.push(turn);
-        }
-        match self.0.pop_front() {
+        match self.pop(speaker) {
             Some(turn) => turn,
             None => speaker.next().await,
         }
+    }
+
+    /// The next thing to do, if anything waits.
+    fn pop<P: Speaker>(&mut self, speaker: &mut P) -> Option<Turn> {
+        if !self.is_empty()
+            && self.has_room()
+            && let Some(turn) = speaker.next().now_or_never()
+        {
+            if let Turn::Close(_) = turn {
+                return Some(turn);
+            }
+            self.push(turn);
+        }
+        self.0.pop_front()
     }
 }

@@ -92,9 +92,9 @@ where
 {
     // What is awaited only at the beginning, at the end, or for a moment between is boxed: its room
     // would be kept for as long as the connection is idle.
+    let opening = Box::pin(Socket::new(stream, config));
     async move {
-        let socket = Box::pin(Socket::new(stream, config)).await;
-        let mut connection = Connection::new(socket, line, config);
+        let mut connection = Connection::new(opening.await, line, config);
         let alarm = pin!(sleep_until(connection.heart.deadline(true)));
         let cut = pin!(cut.cancelled());
         let ending = connection.run(&mut speaker, alarm, cut).await;
@@ -156,15 +156,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
         mut cut: Cut<'_, '_>,
     ) -> Ending {
         loop {
-            let now = Instant::now();
-            let pause = self.pace.blocked_until(now);
-            let is_listening = pause.is_none() && speaker.wants_messages();
-            self.note_listening(is_listening, now);
-            let deadline = self.deadline(is_listening, pause);
-            if alarm.deadline() != deadline {
-                alarm.as_mut().reset(deadline);
-            }
-            self.let_write(self.backlog.is_empty());
+            let is_listening = self.get_ready(speaker.wants_messages(), alarm.as_mut());
             let happening = tokio::select! {
                 turn = self.backlog.next(speaker) => Happening::Turn(turn),
                 received = self.socket.receive(), if is_listening => Happening::Received(received),
@@ -194,6 +186,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
                 return ending;
             }
         }
+    }
+
+    /// Sets everything for the next thing to happen; returns whether the socket is read meanwhile.
+    fn get_ready(&mut self, is_wanted: bool, alarm: Pin<&mut Sleep>) -> bool {
+        let now = Instant::now();
+        let pause = self.pace.blocked_until(now);
+        let is_listening = pause.is_none() && is_wanted;
+        self.note_listening(is_listening, now);
+        let deadline = self.deadline(is_listening, pause);
+        if alarm.deadline() != deadline {
+            alarm.reset(deadline);
+        }
+        self.let_write(self.backlog.is_empty());
+        is_listening
     }
 
     /// Waits for a write, which does not last for ever, and listens to the speaker meanwhile.

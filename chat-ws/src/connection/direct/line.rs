@@ -1,14 +1,14 @@
+use std::future::poll_fn;
 use std::hint::black_box;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use chat_core::direct::{Batch, DirectWriter};
-use tokio::io::AsyncWrite;
-use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::Notify;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::framing::{TextFrames, end_of_begun};
 
@@ -16,26 +16,26 @@ use super::framing::{TextFrames, end_of_begun};
 /// waited for step by step.
 const MAX_BYTES: usize = 32 * 1024;
 
-/// The sending half of a connection, for the codec and for direct writes.
+/// A connection, for the codec and for direct writes.
 #[derive(Debug)]
 pub(in super::super) struct Line {
-    /// Kept small: in a large room each line is read from memory for each delivery. Held for one write
-    /// that does not wait.
+    /// Kept small: in a large room each line is read from memory for each delivery. Held for one read
+    /// or write that does not wait.
     state: Mutex<State>,
-    /// Tells the connection's task that a direct write is to be finished.
-    begun: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     /// None when the connection is over.
-    half: Option<OwnedWriteHalf>,
+    stream: Option<TcpStream>,
     /// Whether the connection's task has nothing to write.
     is_free: bool,
     /// Whether the codec has written a part of what it has.
     is_midway: bool,
     /// What was begun directly and is to be finished.
     begun: Option<Box<Begun>>,
+    /// Wakes the connection's task when there is such.
+    finisher: Option<Waker>,
 }
 
 /// Frames that did not fit into the socket, and how many bytes of them are written.
@@ -46,9 +46,16 @@ struct Begun {
 }
 
 impl Line {
-    pub(super) fn new(half: OwnedWriteHalf) -> Self {
-        let state = State { half: Some(half), is_free: false, is_midway: false, begun: None };
-        Self { state: Mutex::new(state), begun: Notify::new() }
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            state: Mutex::new(State {
+                stream: Some(stream),
+                is_free: false,
+                is_midway: false,
+                begun: None,
+                finisher: None,
+            }),
+        }
     }
 
     /// Says whether the connection's task has nothing to write.
@@ -57,8 +64,18 @@ impl Line {
     }
 
     /// Waits until a direct write was begun that is to be finished by a flush. Safe to cancel.
-    pub(in super::super) async fn begun(&self) {
-        self.begun.notified().await;
+    pub(in super::super) fn begun(&self) -> impl Future<Output = ()> {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.begun.is_some() {
+                return Poll::Ready(());
+            }
+            match &mut state.finisher {
+                Some(finisher) => finisher.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
     }
 
     /// Lets nothing be written directly any more, and drops frames of which nothing is written.
@@ -67,18 +84,27 @@ impl Line {
         self.drop_unbegun();
     }
 
-    /// Ends the sending half. Nothing more is written.
+    /// Closes the connection. Nothing more is written.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.is_free = false;
-        state.half = None;
+        state.stream = None;
+        state.finisher = None;
+    }
+
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.lock().stream()?.poll_read(cx, buffer)
     }
 
     /// Writes for the codec, which offers all that it has each time.
     pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.lock();
         ready!(state.poll_finish(cx))?;
-        let written = ready!(state.half()?.poll_write(cx, bytes))?;
+        let written = ready!(state.stream()?.poll_write(cx, bytes))?;
         state.is_midway = written < bytes.len();
         Poll::Ready(Ok(written))
     }
@@ -91,7 +117,7 @@ impl Line {
     pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.lock();
         ready!(state.poll_finish(cx))?;
-        state.half()?.poll_shutdown(cx)
+        state.stream()?.poll_shutdown(cx)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -108,13 +134,14 @@ impl DirectWriter for Line {
         if !state.is_free || state.is_midway || state.begun.is_some() {
             return false;
         }
-        let Some(half) = &state.half else { return false };
+        let Some(stream) = &state.stream else { return false };
         let frames = batch.encoded::<TextFrames>();
-        match half.try_write(&frames) {
+        match stream.try_write(&frames) {
             Ok(written) if written < frames.len() => {
                 state.begun = Some(Box::new(Begun { frames: frames.into_owned(), written }));
+                let finisher = state.finisher.take();
                 drop(state);
-                self.begun.notify_one();
+                finisher.into_iter().for_each(Waker::wake);
                 true
             }
             Ok(_) => true,
@@ -137,8 +164,8 @@ impl DirectWriter for Line {
 }
 
 impl State {
-    fn half(&mut self) -> io::Result<Pin<&mut OwnedWriteHalf>> {
-        self.half.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -146,8 +173,8 @@ impl State {
             return Poll::Ready(Ok(()));
         };
         while *written < frames.len() {
-            let half = self.half.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-            let more = ready!(Pin::new(half).poll_write(cx, &frames[*written..]))?;
+            let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+            let more = ready!(Pin::new(stream).poll_write(cx, &frames[*written..]))?;
             if more == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

@@ -6,16 +6,14 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 
 use super::Line;
 
-/// A TCP connection whose sending half is shared.
+/// A TCP connection to which others write, too.
 #[derive(Debug)]
 pub(in super::super) struct LineStream {
     /// What was read before the connection came here.
     early: Bytes,
-    half: OwnedReadHalf,
     line: Arc<Line>,
 }
 
@@ -26,8 +24,7 @@ impl LineStream {
         // Even an empty part keeps the HTTP server's whole buffer.
         let kept = Bytes::copy_from_slice(&early);
         drop(early);
-        let (half, sending) = stream.into_split();
-        Self { early: kept, half, line: Arc::new(Line::new(sending)) }
+        Self { early: kept, line: Arc::new(Line::new(stream)) }
     }
 
     pub(in super::super) fn line(&self) -> Arc<Line> {
@@ -49,7 +46,7 @@ impl AsyncRead for LineStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.early.is_empty() {
-            return Pin::new(&mut self.half).poll_read(cx, buffer);
+            return self.line.poll_read(cx, buffer);
         }
         let count = self.early.len().min(buffer.remaining());
         buffer.put_slice(&self.early[..count]);
