@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +7,6 @@ use bytes::Bytes;
 use chat_core::Chat;
 use chat_core::auth::{Authenticator, OriginPolicy};
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use http::{Request, Response, request};
 use http_body_util::Full;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -185,9 +183,10 @@ impl Inner {
     /// A connection from its upgrade to its end. Nobody waits for what it returns, so it says
     /// itself how it ended, even when it panics.
     ///
-    /// This is the task of each connection for as long as it is idle. It has room for little more
-    /// than a pointer to what is being waited for, and what was waited for first is let go of. Hence
-    /// no `async fn`, which would have room for its arguments, too.
+    /// This is the task of each connection for as long as it is idle: it has room for what it waits
+    /// for then, and what it waits for first is boxed. Hence no `async fn`, which would have room for
+    /// its arguments, too. It is made while the request is being answered: what stays is not to lie
+    /// where the request's own memory has just been given back, or that is lost to the next request.
     fn run(
         self: Arc<Self>,
         upgrade: OnUpgrade,
@@ -195,12 +194,11 @@ impl Inner {
     ) -> impl Future<Output = ()> + Send + 'static {
         let cut = self.cuts[self.next_cut.fetch_add(1, Ordering::Relaxed) % CUTS].clone();
         let opening = Box::pin(handed_over(upgrade, visitor, cut.clone()));
-        let connection = async move {
+        let connection = Box::pin(async move {
             let Some((stream, visitor)) = opening.await else { return };
-            let (serving, _kept) = self.serve(stream, visitor, &cut);
-            let ended = serving.await;
+            let ended = self.serve(stream, visitor, &cut).await;
             tracing::debug!(?ended, "the connection has ended");
-        };
+        });
         AssertUnwindSafe(connection).catch_unwind().map(|ended| {
             if ended.is_err() {
                 tracing::error!("the connection ended in a panic");
@@ -208,20 +206,21 @@ impl Inner {
         })
     }
 
-    /// A connection from its upgrade on, and what must be kept until it has ended.
+    /// A connection from its upgrade to its end.
     fn serve<'a>(
         &'a self,
         stream: Upgraded,
         visitor: Visitor,
         cut: &'a CancellationToken,
-    ) -> (BoxFuture<'a, Ended>, Option<Box<dyn Any + Send>>) {
+    ) -> impl Future<Output = Ended> + Send + 'a {
         let config = &self.connection;
         match (self.open)(stream) {
             Opened::Tcp { stream, early, kept } => {
-                (Box::pin(serve_tcp(stream, early, visitor, config, cut)), Some(kept))
+                let serving = serve_tcp(stream, early, visitor, config, cut);
+                serving.inspect(move |_| drop(kept)).left_future()
             }
             Opened::Other(stream) => {
-                (Box::pin(serve(TokioIo::new(stream), visitor, config, cut)), None)
+                serve(TokioIo::new(stream), visitor, config, cut).right_future()
             }
         }
     }

@@ -12,12 +12,13 @@ mod postponed;
 mod replay;
 
 use std::collections::VecDeque;
+use std::future::pending;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chat_proto::{CloseCode, SessionId, User};
 use futures::FutureExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::chat::Chat;
 use crate::direct::DirectWriter;
@@ -342,10 +343,10 @@ impl Drop for Session {
     }
 }
 
-async fn deadline(at: Option<Instant>) {
+fn deadline(at: Option<Instant>) -> impl Future<Output = ()> {
     match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
+        Some(at) => sleep_until(at).left_future(),
+        None => pending().right_future(),
     }
 }
 

@@ -149,41 +149,44 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
         }
     }
 
-    async fn run<P: Speaker>(
+    #[allow(clippy::manual_async_fn, reason = "that would keep room for its arguments twice")]
+    fn run<P: Speaker>(
         &mut self,
         speaker: &mut P,
         mut alarm: Pin<&mut Sleep>,
         mut cut: Cut<'_, '_>,
-    ) -> Ending {
-        loop {
-            let is_listening = self.get_ready(speaker.wants_messages(), alarm.as_mut());
-            let happening = tokio::select! {
-                turn = self.backlog.next(speaker) => Happening::Turn(turn),
-                received = self.socket.receive(), if is_listening => Happening::Received(received),
-                () = &mut alarm => Happening::Alarm,
-                () = begun(self.line.as_deref()) => Happening::Begun,
-                () = &mut cut => return Ending::Close(CloseCode::Draining.into()),
-            };
-            self.let_write(false);
-            self.deaf_since.get_or_insert_with(Instant::now);
-            let output = match happening {
-                Happening::Turn(Turn::Finish(closing)) => {
-                    // What was said before includes what was begun directly.
-                    let flushed = self.write(Output::Queued, speaker, cut.as_mut()).await;
-                    Err(flushed.err().unwrap_or(Ending::Close(closing)))
+    ) -> impl Future<Output = Ending> + Send {
+        async move {
+            loop {
+                let is_listening = self.get_ready(speaker.wants_messages(), alarm.as_mut());
+                let happening = tokio::select! {
+                    turn = self.backlog.next(speaker) => Happening::Turn(turn),
+                    received = self.socket.receive(), if is_listening => Happening::Received(received),
+                    () = &mut alarm => Happening::Alarm,
+                    () = begun(self.line.as_deref()) => Happening::Begun,
+                    () = &mut cut => return Ending::Close(CloseCode::Draining.into()),
+                };
+                self.let_write(false);
+                self.deaf_since.get_or_insert_with(Instant::now);
+                let output = match happening {
+                    Happening::Turn(Turn::Finish(closing)) => {
+                        // What was said before includes what was begun directly.
+                        let flushed = self.write(Output::Queued, speaker, cut.as_mut()).await;
+                        Err(flushed.err().unwrap_or(Ending::Close(closing)))
+                    }
+                    Happening::Turn(turn) => speak(turn),
+                    Happening::Received(received) => self.listen(received, speaker),
+                    Happening::Alarm => self.check(is_listening),
+                    Happening::Begun => Ok(Some(Output::Queued)),
+                };
+                let written = match output {
+                    Ok(None) => Ok(()),
+                    Ok(Some(output)) => self.write(output, speaker, cut.as_mut()).await,
+                    Err(ending) => Err(ending),
+                };
+                if let Err(ending) = written {
+                    return ending;
                 }
-                Happening::Turn(turn) => speak(turn),
-                Happening::Received(received) => self.listen(received, speaker),
-                Happening::Alarm => self.check(is_listening),
-                Happening::Begun => Ok(Some(Output::Queued)),
-            };
-            let written = match output {
-                Ok(None) => Ok(()),
-                Ok(Some(output)) => self.write(output, speaker, cut.as_mut()).await,
-                Err(ending) => Err(ending),
-            };
-            if let Err(ending) = written {
-                return ending;
             }
         }
     }
