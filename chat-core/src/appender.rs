@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::error::ChatError;
+use crate::gather::while_doubling;
 use crate::hub::Origin;
 use crate::router::{Router, causes};
 use crate::sharded::lock;
@@ -105,6 +106,11 @@ impl Appender {
         Ok(Appending(appending))
     }
 
+    /// Whether messages are being stored.
+    pub(crate) fn is_storing(&self) -> bool {
+        lock(&self.queue).storing
+    }
+
     async fn drive(&self) {
         loop {
             self.gather().await;
@@ -122,15 +128,7 @@ impl Appender {
     /// Goes on for as long as what waits doubles, which is ten times at most and seldom more than
     /// once: messages that merely follow one another do not hold up the first.
     async fn gather(&self) {
-        let mut enough = 1;
-        loop {
-            let waiting = lock(&self.queue).waiting.len();
-            if !(enough..BATCH).contains(&waiting) {
-                return;
-            }
-            enough = 2 * waiting;
-            tokio::task::yield_now().await;
-        }
+        while_doubling(BATCH, || lock(&self.queue).waiting.len()).await;
     }
 
     fn next_batch(&self) -> Option<Vec<Pending>> {

@@ -74,6 +74,7 @@ mod chat;
 mod config;
 mod ended;
 mod error;
+mod gather;
 mod hub;
 mod memory;
 mod router;

@@ -429,12 +429,12 @@ async fn held(method: &'static str, after: bool) -> (Arc<CachedStore>, Arc<Hold>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_a_write_overtook_is_not_served_afterwards() {
-    for method in ["overview", "heads", "members"] {
+    for method in ["overviews", "heads", "members"] {
         let (cache, hold, place) = held(method, true).await;
         let ada = id("ada");
         let bo = user(&*cache, "bo").await;
         let look = async |cache: &CachedStore| match method {
-            "overview" => last_seq(cache, &ada).await,
+            "overviews" => last_seq(cache, &ada).await,
             "heads" => cache.heads(&[place]).await.unwrap()[0].last_seq,
             _ => cache.members(place, None, 9).await.unwrap().len() as u64 - 1,
         };
@@ -442,7 +442,7 @@ async fn an_answer_that_a_write_overtook_is_not_served_afterwards() {
             let (cache, user) = (Arc::clone(&cache), ada.clone());
             async move {
                 match method {
-                    "overview" => last_seq(&*cache, &user).await,
+                    "overviews" => last_seq(&*cache, &user).await,
                     "heads" => cache.heads(&[place]).await.unwrap()[0].last_seq,
                     _ => cache.members(place, None, 9).await.unwrap().len() as u64 - 1,
                 }
@@ -462,7 +462,7 @@ async fn an_answer_that_a_write_overtook_is_not_served_afterwards() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_anothers_read_is_not_handed_what_was_before_a_write() {
-    let (cache, hold, place) = held("overview", true).await;
+    let (cache, hold, place) = held("overviews", true).await;
     let ada = id("ada");
     let read = || {
         let (cache, ada) = (Arc::clone(&cache), ada.clone());
@@ -494,7 +494,7 @@ async fn a_late_answer_does_not_replace_a_later_one() {
 
 #[tokio::test]
 async fn readers_of_one_thing_at_once_ask_the_store_once() {
-    let (cache, hold, _) = held("overview", false).await;
+    let (cache, hold, _) = held("overviews", false).await;
     let ada = id("ada");
     let mut reading: Vec<_> = (0..8).map(|_| Box::pin(last_seq(&*cache, &ada))).collect();
     for reader in &mut reading {

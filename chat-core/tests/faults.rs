@@ -19,7 +19,7 @@ use chat_core::proto::{
     MessageSend, NodeId, PresenceStatus, User, UserId,
 };
 use chat_core::store::{
-    AppendOutcome, Changes, Contact, EnsureUser, Head, JoinOutcome, LeaveOutcome, MemberStore,
+    AppendOutcome, Changes, Circle, EnsureUser, Head, JoinOutcome, LeaveOutcome, MemberStore,
     Membership, MessageDraft, MessageStore, NewUser, StoreError, UserStore,
 };
 use chat_core::{Actor, Chat, ChatConfig, MemoryPresence, MemoryStore};
@@ -106,15 +106,15 @@ impl MemberStore for GatedMembers {
         self.inner.members(c, a, l).await
     }
     async fn memberships(&self, u: &[UserId]) -> Result<Vec<Membership>, StoreError> {
-        let r = self.inner.memberships(u).await;
+        self.inner.memberships(u).await
+    }
+    async fn circles(&self, u: &[UserId], m: usize, l: usize) -> Result<Vec<Circle>, StoreError> {
+        let r = self.inner.circles(u, m, l).await;
         if self.armed.swap(false, Ordering::SeqCst) {
             self.reached.notify_one();
             self.go.notified().await;
         }
         r
-    }
-    async fn contacts(&self, u: &UserId, m: usize, l: usize) -> Result<Vec<Contact>, StoreError> {
-        self.inner.contacts(u, m, l).await
     }
     async fn chosen(&self, u: &UserId) -> Result<usize, StoreError> {
         self.inner.chosen(u).await

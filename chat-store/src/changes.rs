@@ -1,7 +1,7 @@
 //! What both databases do alike with what has changed.
 
-use chat_core::proto::{ChangeEvent, Member, MemberState};
-use chat_core::store::Changes;
+use chat_core::proto::{ChangeEvent, ConversationId, Member, MemberState};
+use chat_core::store::{Changes, Missed};
 
 use crate::columns::Columns;
 use crate::record::{read_message, read_profile};
@@ -14,10 +14,13 @@ pub(crate) fn read_changes(rows: &[impl Columns], limit: usize) -> sqlx::Result<
     if first.is_null("changed_by")? {
         return Ok(none_since(head));
     }
-    let events = rows.iter().map(|row| {
-        if row.is_null("message_id")? { membership_changed(row) } else { message_created(row) }
-    });
+    let events = rows.iter().map(read_change);
     Ok(first_of(events.collect::<sqlx::Result<_>>()?, head, limit))
+}
+
+/// Reads a change of either kind.
+pub(crate) fn read_change(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
+    if row.is_null("message_id")? { membership_changed(row) } else { message_created(row) }
 }
 
 /// The answer, made of all changes after some number; more than `limit` of them show that they are
@@ -35,8 +38,20 @@ const fn none_since(head: u64) -> Changes {
     Changes { events: Vec::new(), through: head, complete: true }
 }
 
+/// What a member missed, made of all changes after `since` up to `until`, in any order.
+pub(crate) fn missed(
+    conversation_id: ConversationId,
+    change_seq: u64,
+    (since, until): (u64, u64),
+    mut events: Vec<ChangeEvent>,
+) -> Missed {
+    events.sort_by_key(ChangeEvent::change_seq);
+    let changes = Changes { events, through: until, complete: until >= change_seq };
+    Missed { conversation_id, change_seq, changes: (until > since).then_some(changes) }
+}
+
 /// Reads a change that is a message.
-fn message_created(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
+pub(crate) fn message_created(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
     let message = read_message(row)?;
     Ok(ChangeEvent::MessageCreated {
         conversation_id: message.conversation_id,
@@ -46,7 +61,7 @@ fn message_created(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
 }
 
 /// Reads a change of a membership.
-fn membership_changed(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
+pub(crate) fn membership_changed(row: &impl Columns) -> sqlx::Result<ChangeEvent> {
     let member = read_profile(row)?;
     let Member { conversation_id, change_seq, state, .. } = member.member;
     Ok(match state {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chat_core::proto::{ConversationId, UserId};
-use chat_core::store::{CursorKind, MessageDraft, Store};
+use chat_core::store::{CursorKind, Known, MessageDraft, Store};
 use chat_store::{PostgresStore, SqliteStore};
 use chat_test_servers::Postgres;
 use tokio::sync::Mutex;
@@ -153,6 +153,22 @@ async fn assert_bounds(counted: &impl Counted, store: &dyn Store, unseen: usize)
             assert_eq!(store.overview(&ada, limit).await.unwrap().summaries.len(), limit);
         };
         assert_eq!(counted.statements(overview).await, 1);
+        let users = vec![ada.clone(); limit];
+        let circles = async |store: &dyn Store| {
+            assert_eq!(store.circles(&users, 100, 100).await.unwrap().len(), limit);
+        };
+        assert_eq!(counted.statements(circles).await, 1);
+        let overviews = async |store: &dyn Store| {
+            assert_eq!(store.overviews(&users, 50).await.unwrap().len(), limit);
+        };
+        assert_eq!(counted.statements(overviews).await, 1);
+        let changes = rooms.iter().map(|room| (*room, 1)).collect();
+        let questions = vec![Known { user_id: ada.clone(), changes }; limit];
+        let missed = async |store: &dyn Store| {
+            let missed = store.missed(&questions, 100, 64).await.unwrap();
+            assert!(missed.iter().all(|missed| missed.len() == rooms.len()));
+        };
+        assert_eq!(counted.statements(missed).await, 1);
         let changes = async |store: &dyn Store| {
             assert!(store.changes(rooms[0], 0, limit).await.unwrap().events.len() <= limit);
         };

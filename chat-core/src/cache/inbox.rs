@@ -4,7 +4,9 @@ use chat_proto::{ConversationId, ConversationSummary, UserId};
 use super::CachedStore;
 use super::generations::Topic;
 use super::shelf::Answer;
-use crate::store::{InboxPosition, InboxStore, Membership, Overview, StoreError, UnreadTotal};
+use crate::store::{
+    InboxPosition, InboxStore, Known, Membership, Missed, Overview, StoreError, UnreadTotal,
+};
 
 #[async_trait]
 impl InboxStore for CachedStore {
@@ -59,8 +61,17 @@ impl InboxStore for CachedStore {
         Ok(self.unread.get_or_read(user.clone(), read).await?.unwrap_or_default())
     }
 
-    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
-        self.store.overview(user, limit).await
+    async fn overviews(&self, users: &[UserId], limit: usize) -> Result<Vec<Overview>, StoreError> {
+        self.store.overviews(users, limit).await
+    }
+
+    async fn missed(
+        &self,
+        questions: &[Known],
+        max_gap: u64,
+        limit: usize,
+    ) -> Result<Vec<Vec<Missed>>, StoreError> {
+        self.store.missed(questions, max_gap, limit).await
     }
 }
 

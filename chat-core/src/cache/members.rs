@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::CachedStore;
 use super::generations::Topic;
 use super::shelf::Answer;
-use crate::store::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use crate::store::{Circle, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
 
 #[async_trait]
 impl MemberStore for CachedStore {
@@ -69,13 +69,13 @@ impl MemberStore for CachedStore {
         self.store.memberships(users).await
     }
 
-    async fn contacts(
+    async fn circles(
         &self,
-        user: &UserId,
+        users: &[UserId],
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<Contact>, StoreError> {
-        self.store.contacts(user, max_members, limit).await
+    ) -> Result<Vec<Circle>, StoreError> {
+        self.store.circles(users, max_members, limit).await
     }
 }
 

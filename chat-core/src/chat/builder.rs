@@ -2,6 +2,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::arrivals::Arrivals;
 use super::pairs::Pairs;
 use super::ready::Readiness;
 use super::{Chat, Engine, keeper};
@@ -9,6 +10,7 @@ use crate::appender::Appender;
 use crate::broker::Broker;
 use crate::cache::{CacheConfig, CachedStore};
 use crate::config::ChatConfig;
+use crate::gather::GatheredStore;
 use crate::limit::{CountedLimit, Counting, Limit, SharedLimits};
 use crate::memory::MemoryPresence;
 use crate::presence::{Presence, PresenceStore};
@@ -148,8 +150,9 @@ impl ChatBuilder {
     pub fn build(self) -> Chat {
         let config = Arc::new(self.config);
         let limits = config.limits;
-        let stores = self.stores;
         let tasks = Tasks::default();
+        let gathered = GatheredStore::new(self.stores, config.call_timeout(), &tasks);
+        let stores = StoreParts::from(Arc::new(gathered) as Arc<dyn Store>);
         let cache = self.cache.map(|cache| cached(&stores, cache, config.call_timeout(), &tasks));
         let shown = match &cache {
             Some(cache) => StoreParts::from(Arc::clone(cache) as Arc<dyn Store>),
@@ -201,6 +204,7 @@ impl ChatBuilder {
                 Arc::clone(&counting),
             ),
             counting,
+            arrivals: Arrivals::default(),
             pairs: Pairs::new(),
             readiness: Readiness::new(stores.probe.clone(), broker),
             config,

@@ -1,6 +1,7 @@
 //! The engine's face: every use case is a method of [`Chat`], a file for each subject.
 
 mod actor;
+mod arrivals;
 mod builder;
 mod cluster;
 mod conversations;
@@ -45,6 +46,7 @@ use crate::store::{Store, StoreError, StoreParts};
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
 use crate::within::within;
+use arrivals::{Arrival, Arrivals};
 use pairs::Pairs;
 use ready::Readiness;
 
@@ -73,6 +75,8 @@ pub(crate) struct Engine {
     sends: CountedLimit,
     openings: CountedLimit,
     counting: Arc<Counting>,
+    /// Lets only so many arrive at once.
+    arrivals: Arrivals,
     pairs: Pairs,
     readiness: Readiness,
     tasks: Tasks,
@@ -127,6 +131,18 @@ impl Chat {
     #[must_use]
     pub fn shown_store(&self) -> StoreParts {
         self.engine.shown.clone()
+    }
+
+    /// Waits for the turn of a device that arrives.
+    pub(crate) async fn arrival(&self) -> Result<Arrival, ChatError> {
+        self.engine.arrivals.next(self.engine.appender.is_storing()).await
+    }
+
+    /// Ends the turn of a device that has arrived, after a while if others are busy here.
+    pub(crate) fn has_arrived(&self, arrival: Arrival) {
+        if self.engine.appender.is_storing() {
+            self.engine.tasks.spawn_idle("arrival", arrival.rest());
+        }
     }
 
     /// Whether the engine takes new sessions.

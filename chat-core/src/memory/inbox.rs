@@ -6,7 +6,8 @@ use chat_proto::{ConversationId, ConversationKind, ConversationSummary, MessageP
 use super::MemoryStore;
 use super::data::{self, Data, Record};
 use crate::store::{
-    InboxPosition, InboxStore, Membership, Overview, Standing, StoreError, UnreadTotal,
+    InboxPosition, InboxStore, Known, Membership, Missed, Overview, Standing, StoreError,
+    UnreadTotal,
 };
 
 #[async_trait]
@@ -42,9 +43,25 @@ impl InboxStore for MemoryStore {
         Ok(total)
     }
 
-    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
+    async fn overviews(&self, users: &[UserId], limit: usize) -> Result<Vec<Overview>, StoreError> {
         let data = self.lock();
-        let standings = data.conversations_of(user).map(|(record, entry)| Standing {
+        Ok(users.iter().map(|user| data.overview(user, limit)).collect())
+    }
+
+    async fn missed(
+        &self,
+        questions: &[Known],
+        max_gap: u64,
+        limit: usize,
+    ) -> Result<Vec<Vec<Missed>>, StoreError> {
+        let data = self.lock();
+        Ok(questions.iter().map(|known| data.missed(known, max_gap, limit as u64)).collect())
+    }
+}
+
+impl Data {
+    fn overview(&self, user: &UserId, limit: usize) -> Overview {
+        let standings = self.conversations_of(user).map(|(record, entry)| Standing {
             membership: Membership {
                 user_id: user.clone(),
                 conversation_id: record.conversation.id,
@@ -52,12 +69,22 @@ impl InboxStore for MemoryStore {
             },
             head: record.head(),
         });
-        let standings = standings.collect();
-        Ok(Overview { standings, summaries: data.summaries(user, None, limit) })
+        Overview { standings: standings.collect(), summaries: self.summaries(user, None, limit) }
     }
-}
 
-impl Data {
+    fn missed(&self, known: &Known, max_gap: u64, limit: u64) -> Vec<Missed> {
+        let mut left = limit;
+        let joined = known.changes.iter().filter_map(|&(conversation_id, since)| {
+            let (record, _) = self.joined(conversation_id, &known.user_id)?;
+            let gap = record.change_seq.checked_sub(since).filter(|gap| *gap <= max_gap);
+            let counted = gap.unwrap_or_default().min(left);
+            left -= counted;
+            let changes = (counted > 0).then(|| self.changes(record, since, since + counted));
+            Some(Missed { conversation_id, change_seq: record.change_seq, changes })
+        });
+        joined.collect()
+    }
+
     fn summaries(
         &self,
         user: &UserId,

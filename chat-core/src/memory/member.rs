@@ -9,7 +9,10 @@ use chat_proto::{
 use jiff::Timestamp;
 
 use super::MemoryStore;
-use crate::store::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use super::data::Data;
+use crate::store::{
+    Circle, Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError,
+};
 
 #[async_trait]
 impl MemberStore for MemoryStore {
@@ -83,24 +86,35 @@ impl MemberStore for MemoryStore {
     async fn memberships(&self, users: &[UserId]) -> Result<Vec<Membership>, StoreError> {
         let data = self.lock();
         let users: BTreeSet<_> = users.iter().collect();
-        let in_force = users.into_iter().flat_map(|user| {
-            data.conversations_of(user).map(|(record, entry)| Membership {
-                user_id: user.clone(),
-                conversation_id: record.conversation.id,
-                change_seq: entry.member.change_seq,
-            })
-        });
-        Ok(in_force.collect())
+        Ok(users.into_iter().flat_map(|user| data.memberships(user)).collect())
     }
 
-    async fn contacts(
+    async fn circles(
         &self,
-        user: &UserId,
+        users: &[UserId],
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<Contact>, StoreError> {
+    ) -> Result<Vec<Circle>, StoreError> {
         let data = self.lock();
-        let small = data
+        let circles = users.iter().map(|user| Circle {
+            memberships: data.memberships(user).collect(),
+            contacts: data.contacts(user, max_members, limit),
+        });
+        Ok(circles.collect())
+    }
+}
+
+impl Data {
+    fn memberships<'a>(&'a self, user: &'a UserId) -> impl Iterator<Item = Membership> + 'a {
+        self.conversations_of(user).map(|(record, entry)| Membership {
+            user_id: user.clone(),
+            conversation_id: record.conversation.id,
+            change_seq: entry.member.change_seq,
+        })
+    }
+
+    fn contacts(&self, user: &UserId, max_members: usize, limit: usize) -> Vec<Contact> {
+        let small = self
             .conversations_of(user)
             .map(|(record, _)| record)
             .filter(|record| record.conversation.member_count <= max_members as u64);
@@ -112,8 +126,8 @@ impl MemberStore for MemoryStore {
             }
         }
         let contacts = contacts.into_iter().take(limit);
-        Ok(contacts
+        contacts
             .map(|(user_id, conversation_id)| Contact { user_id: user_id.clone(), conversation_id })
-            .collect())
+            .collect()
     }
 }

@@ -43,7 +43,7 @@ impl MessageStore for MemoryStore {
         let Some(record) = data.conversations.get(&conversation) else {
             return Ok(Changes { events: Vec::new(), through: 0, complete: true });
         };
-        let mut events: Vec<_> = data.changes(record, since).collect();
+        let mut events: Vec<_> = data.changed(record, since).collect();
         events.sort_by_key(ChangeEvent::change_seq);
         let complete = events.len() <= limit.max(1);
         events.truncate(limit.max(1));
@@ -128,13 +128,22 @@ impl Data {
         mentioned
     }
 
+    /// What has changed after one number, up to another.
+    pub(super) fn changes(&self, record: &Record, since: u64, until: u64) -> Changes {
+        let changed = self.changed(record, since);
+        let mut events: Vec<_> = changed.filter(|event| event.change_seq() <= until).collect();
+        events.sort_by_key(ChangeEvent::change_seq);
+        Changes { events, through: until, complete: until >= record.change_seq }
+    }
+
     /// The state of everything in a conversation that a change after `since` touched last.
-    fn changes<'a>(
+    fn changed<'a>(
         &'a self,
         record: &'a Record,
         since: u64,
     ) -> impl Iterator<Item = ChangeEvent> + 'a {
-        let messages = record.messages.iter().map(|message| ChangeEvent::MessageCreated {
+        let known = record.messages.partition_point(|message| message.change_seq <= since);
+        let messages = record.messages[known..].iter().map(|message| ChangeEvent::MessageCreated {
             conversation_id: message.conversation_id,
             change_seq: message.change_seq,
             message: message.clone(),

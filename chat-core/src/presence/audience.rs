@@ -17,7 +17,7 @@ use crate::config::PresenceScope;
 use crate::error::ChatError;
 use crate::router::{MAX_CONTACTS, RouterNotice, causes};
 use crate::sharded::lock;
-use crate::store::Contact;
+use crate::store::{Circle, Contact, Membership, only};
 use crate::within::within;
 
 /// How often it is tried to make up for what could not be told.
@@ -33,9 +33,20 @@ const MAX_CONVERSATIONS: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Audience {
     Everyone,
-    Contacts(Vec<Contact>),
+    /// The user's contacts, with what was read along with them.
+    Contacts(Circle),
     /// The store does not say. Those who are connected and told of one of these conversations.
     Companions(Vec<ConversationId>),
+}
+
+impl Audience {
+    /// The user's memberships, where they were read along.
+    pub(crate) fn take_memberships(&mut self) -> Option<Vec<Membership>> {
+        match self {
+            Self::Contacts(circle) => Some(std::mem::take(&mut circle.memberships)),
+            Self::Everyone | Self::Companions(_) => None,
+        }
+    }
 }
 
 impl Presence {
@@ -69,18 +80,32 @@ impl Presence {
         last_seen_at: Option<Timestamp>,
         told: &[ConversationId],
     ) -> Option<Audience> {
-        let audience = match self.audience(user, told).await {
-            Ok(audience) => audience,
-            Err(error) => {
-                tracing::warn!(%user, error = %causes(&error), "cannot find whom to tell of a user");
-                return None;
-            }
-        };
+        let audience = self.told(user, told).await?;
+        self.tell_to(&audience, user, status, last_seen_at);
+        Some(audience)
+    }
+
+    /// Those who are to be told of a user, if they can be found out.
+    pub(super) async fn told(&self, user: &UserId, told: &[ConversationId]) -> Option<Audience> {
+        let found = self.audience(user, told).await;
+        if let Err(error) = &found {
+            tracing::warn!(%user, error = %causes(error), "cannot find whom to tell of a user");
+        }
+        found.ok()
+    }
+
+    /// Tells these of a user.
+    pub(super) fn tell_to(
+        &self,
+        audience: &Audience,
+        user: &UserId,
+        status: PresenceStatus,
+        last_seen_at: Option<Timestamp>,
+    ) {
         if matches!(audience, Audience::Companions(_)) {
             self.owe(user, last_seen_at);
         }
-        self.show(PresenceEntry { user_id: user.clone(), status, last_seen_at }, &audience);
-        Some(audience)
+        self.show(PresenceEntry { user_id: user.clone(), status, last_seen_at }, audience);
     }
 
     fn show(&self, entry: PresenceEntry, audience: &Audience) {
@@ -91,7 +116,7 @@ impl Presence {
                 let notice = RouterNotice::Presence { entry, audience: None };
                 router.broadcast(Subject::Presence, &notice);
             }
-            Audience::Contacts(contacts) => {
+            Audience::Contacts(Circle { contacts, .. }) => {
                 let users: Vec<_> = contacts.iter().map(|one| one.user_id.clone()).collect();
                 router.show_presence(entry.clone(), Some(&users));
                 for (conversation, users) in by_conversation(contacts) {
@@ -112,7 +137,7 @@ impl Presence {
     }
 
     /// Who may see a user, and whom the user may see.
-    pub(super) async fn audience(
+    pub(crate) async fn audience(
         &self,
         user: &UserId,
         told: &[ConversationId],
@@ -138,8 +163,10 @@ impl Presence {
             PresenceScope::Everyone => Ok(Audience::Everyone),
             PresenceScope::Shared => {
                 let members = self.config.limits.presence_members;
-                let asking = self.stores.members.contacts(user, members, MAX_CONTACTS);
-                within(self.config.call_timeout(), asking).await.map(Audience::Contacts)
+                let user = std::slice::from_ref(user);
+                let asking = self.stores.members.circles(user, members, MAX_CONTACTS);
+                let circles = within(self.config.call_timeout(), asking).await?;
+                Ok(Audience::Contacts(only(circles)?))
             }
         }
     }

@@ -33,7 +33,7 @@ use crate::within::within;
 /// Users whose transitions are under way at once.
 const AT_ONCE: usize = 64;
 /// Locks that order the transitions of users.
-const TURNS: usize = 64;
+const TURNS: usize = 256;
 
 /// This node's part in presence.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Presence {
                 let audience = match news {
                     News::CameOnline { chosen } => self.tell_online(user, chosen).await,
                     News::ShownAs(chosen) => self.show_as(user, chosen).await,
-                    News::Unknown => self.tell_shown(user).await,
+                    News::Unknown => self.tell_shown(user, PresenceStatus::Offline).await,
                     News::Nothing => None,
                 };
                 Recorded { audience, devices: Some(entered.devices) }
@@ -137,6 +137,10 @@ impl Presence {
             return None;
         }
         let status = chosen.map_or(PresenceStatus::Online, PresenceStatus::as_shown);
+        if self.shared {
+            // Another node may set how the user is shown while it is found out whom to tell.
+            return self.tell_shown(user, status).await;
+        }
         match status {
             PresenceStatus::Offline => None,
             status => self.tell(user, status, None, &[]).await,
@@ -164,13 +168,19 @@ impl Presence {
     }
 
     /// Tells those who may see a user how the user is shown, if that is as somebody who is here.
-    async fn tell_shown(&self, user: &UserId) -> Option<Audience> {
+    /// Where the store does not say it, it is what is `supposed`.
+    async fn tell_shown(&self, user: &UserId, supposed: PresenceStatus) -> Option<Audience> {
+        // First whom to tell, so that what is told is not overtaken meanwhile.
+        let audience = self.told(user, &[]).await?;
         let asking = self.store.statuses(std::slice::from_ref(user));
-        let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
-        match view::shown(statuses).pop() {
-            Some(entry) => self.tell(user, entry.status, None, &[]).await,
-            None => None,
+        let status = match within(self.config.call_timeout(), asking).await {
+            Ok(statuses) => view::shown(statuses).pop().map(|entry| entry.status),
+            Err(_) => Some(supposed).filter(|status| *status != PresenceStatus::Offline),
+        };
+        if let Some(status) = status {
+            self.tell_to(&audience, user, status, None);
         }
+        Some(audience)
     }
 
     /// Sets how a user is shown who chose that before. If it cannot be set, it is tried again.

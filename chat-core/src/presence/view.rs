@@ -42,8 +42,8 @@ impl Presence {
             None => self.audience(user, &[]).await?,
         };
         let statuses = match audience {
-            Audience::Contacts(contacts) => {
-                let contacts: Vec<_> = contacts.into_iter().map(|one| one.user_id).collect();
+            Audience::Contacts(circle) => {
+                let contacts: Vec<_> = circle.contacts.into_iter().map(|one| one.user_id).collect();
                 within(timeout, self.store.statuses(&contacts)).await?
             }
             Audience::Companions(conversations) => {

@@ -15,7 +15,8 @@ use crate::auth::Identity;
 use crate::chat::{Actor, Chat, inbox_page};
 use crate::error::ChatError;
 use crate::hub::{Device, Floors};
-use crate::store::Overview;
+use crate::presence::Audience;
+use crate::store::{Membership, Overview};
 
 /// Conversations told of in `session.ready`.
 const READY_CONVERSATIONS: usize = 200;
@@ -34,7 +35,10 @@ impl Chat {
         if self.is_draining() {
             return Err(ChatError::Busy);
         }
-        Session::attach(self.clone(), identity).await
+        let arrival = self.arrival().await?;
+        let session = Session::attach(self.clone(), identity).await;
+        self.has_arrived(arrival);
+        session
     }
 }
 
@@ -82,8 +86,18 @@ impl Session {
     async fn greet(&mut self) -> Result<(), ChatError> {
         let (chat, user) = (&self.chat, &self.user.id);
         chat.engine.router.hear_user(user).await;
-        let audience = chat.engine.presence.arrive(user).await?;
-        let summaries = subscribe(chat, user, self.device.id).await?;
+        let mut audience = chat.engine.presence.arrive(user).await?;
+        if audience.is_none() {
+            audience = chat.engine.presence.audience(user, &[]).await.ok();
+        }
+        let memberships = match audience.as_mut().and_then(Audience::take_memberships) {
+            Some(memberships) => memberships,
+            None => {
+                let reading = chat.engine.stores.members.memberships(std::slice::from_ref(user));
+                chat.within(reading).await?
+            }
+        };
+        let summaries = subscribe(chat, user, self.device.id, memberships).await?;
         let page = inbox_page(summaries, READY_CONVERSATIONS);
         for summary in &page.data {
             self.floors.raise(summary.conversation_id, summary.change_seq);
@@ -115,11 +129,10 @@ async fn subscribe(
     chat: &Chat,
     user: &UserId,
     device: SessionId,
+    memberships: Vec<Membership>,
 ) -> Result<Vec<ConversationSummary>, ChatError> {
     let engine = &chat.engine;
     let router = &engine.router;
-    let users = std::slice::from_ref(user);
-    let memberships = chat.within(engine.stores.members.memberships(users)).await?;
     let mut ids = Vec::with_capacity(memberships.len());
     for membership in memberships {
         let conversation = membership.conversation_id;

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use chat_proto::{ChangeEvent, ConversationId, FrameId, Reply, ServerFrame, SignalEvent, User};
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 
 use crate::chat::{Actor, Chat};
 use crate::error::ChatError;
 use crate::hub::{Floors, Unsubscribed};
+use crate::store::{Changes, Known, only};
 
 /// Changes read from the store at once.
 const PAGE: usize = 64;
@@ -129,12 +130,20 @@ impl Replay {
     ) -> Result<Vec<Bytes>, ChatError> {
         match &mut self.stage {
             Stage::Asked(cursors) => {
-                let (behind, reset) = sort_out(chat, user, cursors).await?;
+                let arrival = chat.arrival().await?;
+                let sorted = sort_out(chat, user, cursors).await;
+                chat.has_arrived(arrival);
+                let SortedOut { begun, behind, reset } = sorted?;
                 if let Some(answer) = &mut self.answer {
                     answer.reset = reset;
                 }
                 self.stage = Stage::Telling(behind);
-                Ok(Vec::new())
+                let mut frames = Vec::new();
+                for (conversation, changes) in begun {
+                    frames.extend(self.tell(conversation, changes, chat, user, floors));
+                }
+                self.finish(&mut frames);
+                Ok(frames)
             }
             Stage::Appeared(part) => {
                 let part = *part;
@@ -155,35 +164,56 @@ impl Replay {
                 Ok(left.into_iter().collect())
             }
             Stage::Telling(queue) => {
-                let Some(part) = queue.front_mut() else {
-                    self.stage = Stage::Done;
-                    return Ok(self.answer.take().map(Answer::encode).into_iter().collect());
-                };
-                if part.until.is_some_and(|until| part.since >= until) {
-                    queue.pop_front();
-                    return Ok(Vec::new());
+                let mut frames = Vec::new();
+                if let Some(part) = queue.front_mut() {
+                    let Part { conversation, since, until } = *part;
+                    if until.is_some_and(|until| since >= until) {
+                        queue.pop_front();
+                    } else {
+                        let mut changes = changes_since(chat, conversation, since).await?;
+                        if let Some(until) = until {
+                            changes.events.retain(|event| event.change_seq() <= until);
+                            changes.complete |= changes.through >= until;
+                            changes.through = changes.through.min(until);
+                        }
+                        part.since = changes.through;
+                        let left = changes.events.iter().any(|event| is_leaving(event, user));
+                        if changes.complete || left {
+                            queue.pop_front();
+                        }
+                        frames = self.tell(conversation, changes, chat, user, floors);
+                    }
                 }
-                let reading =
-                    chat.engine.stores.messages.changes(part.conversation, part.since, PAGE);
-                let mut changes = chat.within(reading).await?;
-                if let Some(until) = part.until {
-                    changes.events.retain(|event| event.change_seq() <= until);
-                    changes.complete |= changes.through >= until;
-                    changes.through = changes.through.min(until);
-                }
-                chat.engine.router.news.replayed(&user.id, &changes.events);
-                floors.replace(part.conversation, changes.through);
-                part.since = changes.through;
-                if changes.complete || changes.events.iter().any(|event| is_leaving(event, user)) {
-                    queue.pop_front();
-                }
-                if let Some(answer) = &mut self.answer {
-                    answer.replayed += changes.events.len() as u64;
-                }
-                let frames = changes.events.into_iter();
-                Ok(frames.map(|event| event.encode().into()).collect())
+                self.finish(&mut frames);
+                Ok(frames)
             }
             Stage::Done => Ok(Vec::new()),
+        }
+    }
+
+    /// Encodes changes that were read, and notes that the device has been told of them.
+    fn tell(
+        &mut self,
+        conversation: ConversationId,
+        changes: Changes,
+        chat: &Chat,
+        user: &User,
+        floors: &mut Floors,
+    ) -> Vec<Bytes> {
+        let Changes { events, through, .. } = changes;
+        chat.engine.router.news.replayed(&user.id, &events);
+        floors.replace(conversation, through);
+        if let Some(answer) = &mut self.answer {
+            answer.replayed += events.len() as u64;
+        }
+        events.into_iter().map(|event| event.encode().into()).collect()
+    }
+
+    /// Ends once everything is told, with the answer.
+    fn finish(&mut self, frames: &mut Vec<Bytes>) {
+        if matches!(&self.stage, Stage::Telling(queue) if queue.is_empty()) {
+            self.stage = Stage::Done;
+            frames.extend(self.answer.take().map(Answer::encode));
         }
     }
 }
@@ -195,36 +225,62 @@ impl Answer {
     }
 }
 
-/// Finds out which conversations have gone on, and which cannot be replayed.
+/// What is to be told of the conversations that a client asks for.
+#[derive(Debug, Default)]
+struct SortedOut {
+    /// What was read of the first that have gone on.
+    begun: Vec<(ConversationId, Changes)>,
+    /// What is yet to be read.
+    behind: VecDeque<Part>,
+    /// Those that cannot be replayed.
+    reset: Vec<ConversationId>,
+}
+
+/// Finds out which conversations have gone on, which cannot be replayed, and what is first.
 async fn sort_out(
     chat: &Chat,
     user: &User,
     cursors: &[(ConversationId, u64)],
-) -> Result<(VecDeque<Part>, Vec<ConversationId>), ChatError> {
-    let stores = &chat.engine.stores;
-    let users = std::slice::from_ref(&user.id);
-    let mut heads = HashMap::new();
-    for membership in chat.within(stores.members.memberships(users)).await? {
-        heads.insert(membership.conversation_id, 0);
-    }
-    let ids: Vec<_> =
-        cursors.iter().map(|(id, _)| *id).filter(|id| heads.contains_key(id)).collect();
-    for head in chat.within(stores.messages.heads(&ids)).await? {
-        heads.insert(head.conversation_id, head.change_seq);
-    }
-    let most = chat.config().limits.resume_changes as u64;
-    let (mut behind, mut reset) = (VecDeque::new(), Vec::new());
+) -> Result<SortedOut, ChatError> {
+    let known = Known { user_id: user.id.clone(), changes: cursors.to_vec() };
+    let max_gap = chat.config().limits.resume_changes as u64;
+    let inbox = &chat.engine.stores.inbox;
+    let reading = inbox.missed(std::slice::from_ref(&known), max_gap, PAGE);
+    let missed = only(chat.within(reading).await?)?;
+    let mut missed: HashMap<_, _> =
+        missed.into_iter().map(|one| (one.conversation_id, one)).collect();
+    let mut sorted = SortedOut::default();
     for &(conversation, since) in cursors {
-        match heads.get(&conversation).map(|head| head.checked_sub(since)) {
-            Some(Some(0)) => {}
-            Some(Some(gap)) if gap <= most => {
-                behind.push_back(Part { conversation, since, until: None });
+        let missed = missed.remove(&conversation);
+        let gap = missed.as_ref().and_then(|missed| missed.change_seq.checked_sub(since));
+        match (gap, missed.and_then(|missed| missed.changes)) {
+            (Some(0), _) => {}
+            (Some(gap), changes) if gap <= max_gap => {
+                let mut part = Part { conversation, since, until: None };
+                let mut complete = false;
+                if let Some(changes) = changes {
+                    complete = changes.complete;
+                    part.since = changes.through;
+                    sorted.begun.push((conversation, changes));
+                }
+                if !complete {
+                    sorted.behind.push_back(part);
+                }
             }
             // Too much, or a change that never was, or no conversation of this user's.
-            Some(Some(_) | None) | None => reset.push(conversation),
+            (Some(_) | None, _) => sorted.reset.push(conversation),
         }
     }
-    Ok((behind, reset))
+    Ok(sorted)
+}
+
+/// The next page of what has changed in a conversation.
+async fn changes_since(
+    chat: &Chat,
+    conversation: ConversationId,
+    since: u64,
+) -> Result<Changes, ChatError> {
+    chat.within(chat.engine.stores.messages.changes(conversation, since, PAGE)).await
 }
 
 /// The frames that make a conversation and who is there known; none when the user is not a member
@@ -276,8 +332,7 @@ async fn announce(
 async fn last_word(chat: &Chat, user: &User, part: Part) -> Result<Option<Bytes>, ChatError> {
     let mut since = part.since;
     loop {
-        let reading = chat.engine.stores.messages.changes(part.conversation, since, PAGE);
-        let changes = chat.within(reading).await?;
+        let changes = changes_since(chat, part.conversation, since).await?;
         if let Some(left) = changes.events.iter().find(|event| is_leaving(event, user)) {
             return Ok(Some(left.encode().into()));
         }

@@ -1,4 +1,6 @@
 use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a store could not do what it was asked, by what the caller can do about it.
@@ -41,5 +43,49 @@ impl StoreError {
     /// A failure that will not pass by itself.
     pub fn failed(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Failed(source.into())
+    }
+}
+
+impl StoreError {
+    /// The same failure as often as there are callers to be told.
+    pub(crate) fn for_several(self) -> impl Iterator<Item = Self> {
+        let shared = |source| {
+            let source: Arc<dyn Error + Send + Sync> = Arc::from(source);
+            move || Box::new(Shared(Arc::clone(&source)))
+        };
+        let again: Box<dyn Fn() -> Self + Send> = match self {
+            Self::Unavailable(source) => {
+                let source = shared(source);
+                Box::new(move || Self::Unavailable(source()))
+            }
+            Self::CircuitOpen { retry_after } => {
+                Box::new(move || Self::CircuitOpen { retry_after })
+            }
+            Self::Full(source) => {
+                let source = shared(source);
+                Box::new(move || Self::Full(source()))
+            }
+            Self::Failed(source) => {
+                let source = shared(source);
+                Box::new(move || Self::Failed(source()))
+            }
+        };
+        std::iter::repeat_with(again)
+    }
+}
+
+/// A cause that several errors have.
+#[derive(Debug)]
+struct Shared(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }

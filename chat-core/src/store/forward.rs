@@ -163,13 +163,13 @@ macro_rules! forward_store {
                 $via!(self.members.memberships(users), read)
             }
 
-            async fn contacts(
+            async fn circles(
                 &self,
-                user: &::chat_proto::UserId,
+                users: &[::chat_proto::UserId],
                 max_members: usize,
                 limit: usize,
-            ) -> Result<Vec<$crate::store::Contact>, $crate::store::StoreError> {
-                $via!(self.members.contacts(user, max_members, limit), read)
+            ) -> Result<Vec<$crate::store::Circle>, $crate::store::StoreError> {
+                $via!(self.members.circles(users, max_members, limit), read)
             }
         }
 
@@ -261,12 +261,21 @@ macro_rules! forward_store {
                 $via!(self.inbox.unread_total(user), read)
             }
 
-            async fn overview(
+            async fn overviews(
                 &self,
-                user: &::chat_proto::UserId,
+                users: &[::chat_proto::UserId],
                 limit: usize,
-            ) -> Result<$crate::store::Overview, $crate::store::StoreError> {
-                $via!(self.inbox.overview(user, limit), read)
+            ) -> Result<Vec<$crate::store::Overview>, $crate::store::StoreError> {
+                $via!(self.inbox.overviews(users, limit), read)
+            }
+
+            async fn missed(
+                &self,
+                questions: &[$crate::store::Known],
+                max_gap: u64,
+                limit: usize,
+            ) -> Result<Vec<Vec<$crate::store::Missed>>, $crate::store::StoreError> {
+                $via!(self.inbox.missed(questions, max_gap, limit), read)
             }
         }
 

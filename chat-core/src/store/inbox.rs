@@ -3,7 +3,7 @@ use chat_proto::{ConversationId, ConversationSummary, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, Head, Membership, StoreError};
+use super::{Aggregate, Changes, Head, Membership, StoreError, only};
 
 /// A place in a user's list of conversations, which is sorted by the time of the last activity,
 /// newest first, and then by id, highest first.
@@ -45,6 +45,27 @@ pub struct Overview {
     pub summaries: Vec<ConversationSummary>,
 }
 
+/// How far a user's device knows some conversations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Whose device.
+    pub user_id: UserId,
+    /// Conversations, each at most once, with the last change known of each.
+    pub changes: Vec<(ConversationId, u64)>,
+}
+
+/// What a member missed in one conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Missed {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// The number of its last change.
+    pub change_seq: u64,
+    /// What has changed since the one that was known, or the beginning of that; none where nothing
+    /// was read.
+    pub changes: Option<Changes>,
+}
+
 /// Conversations as one member sees them.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
@@ -68,9 +89,31 @@ pub trait InboxStore: Aggregate {
     /// What the user has not read.
     async fn unread_total(&self, user: &UserId) -> Result<UnreadTotal, StoreError>;
 
-    /// All of the user's memberships with their heads, and the first `limit`
-    /// [`summaries`](InboxStore::summaries).
+    /// Of each of these users, in their order: all memberships with their heads, and the first
+    /// `limit` [`summaries`](InboxStore::summaries). One question for all who connect in one moment.
     ///
-    /// To ensure correctness: all of the answer is read from one snapshot.
-    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError>;
+    /// To ensure correctness: all that is told of one user is read from one snapshot.
+    async fn overviews(&self, users: &[UserId], limit: usize) -> Result<Vec<Overview>, StoreError>;
+
+    /// The overview of one user.
+    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
+        only(self.overviews(std::slice::from_ref(user), limit).await?)
+    }
+
+    /// Tells members what they missed. Of each question, in their order: those of its conversations
+    /// of which the user is a member, in the order asked, and how far each has come.
+    ///
+    /// With the first of them comes what has changed. `limit` changes are counted out over the
+    /// conversations of one question, by their numbers: a conversation has
+    /// [`changes`](Missed::changes) up to the number at which that many are counted, and what comes
+    /// after is counted no further. One that has gone on by more than `max_gap` changes, or that is
+    /// said to be known further than it has come, is passed over.
+    ///
+    /// To ensure correctness: all that is told of one conversation is read from one snapshot.
+    async fn missed(
+        &self,
+        questions: &[Known],
+        max_gap: u64,
+        limit: usize,
+    ) -> Result<Vec<Vec<Missed>>, StoreError>;
 }

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use chat_proto::{ConversationId, Member, MemberProfile, UserId};
 use jiff::Timestamp;
 
-use super::{Aggregate, StoreError};
+use super::{Aggregate, StoreError, only};
 
 /// What came of [`MemberStore::join`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,15 @@ pub struct Contact {
     /// One of the conversations that both are members of. Nodes with the contact's devices hear what
     /// is told of it.
     pub conversation_id: ConversationId,
+}
+
+/// Where a user belongs, and whose presence the user may see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Circle {
+    /// All memberships in force, in any order.
+    pub memberships: Vec<Membership>,
+    /// The contacts.
+    pub contacts: Vec<Contact>,
 }
 
 /// Who takes part in what.
@@ -95,13 +104,27 @@ pub trait MemberStore: Aggregate {
     /// All memberships in force of these users, in any order.
     async fn memberships(&self, users: &[UserId]) -> Result<Vec<Membership>, StoreError>;
 
-    /// Up to `limit` other users who share with this one a conversation of at most `max_members`
-    /// members: those whose presence this user may see. Each comes once, with one such conversation,
-    /// and always the same while nothing changes.
+    /// Of each of these users, in their order: all memberships in force, and the contacts. One
+    /// question for all who arrive in one moment.
+    ///
+    /// A user's contacts are up to `limit` other users who share with this one a conversation of at
+    /// most `max_members` members: those whose presence this user may see. Each comes once, with one
+    /// such conversation, and always the same while nothing changes.
+    async fn circles(
+        &self,
+        users: &[UserId],
+        max_members: usize,
+        limit: usize,
+    ) -> Result<Vec<Circle>, StoreError>;
+
+    /// The contacts of one user, as [`circles`](MemberStore::circles) has them.
     async fn contacts(
         &self,
         user: &UserId,
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<Contact>, StoreError>;
+    ) -> Result<Vec<Contact>, StoreError> {
+        let circles = self.circles(std::slice::from_ref(user), max_members, limit).await?;
+        Ok(only(circles)?.contacts)
+    }
 }

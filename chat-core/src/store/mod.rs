@@ -36,9 +36,9 @@ pub use account::{Account, AccountStore, CreateAccount, NewAccount};
 pub use conversation::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition};
 pub use cursor::{CursorAdvance, CursorKind, CursorStore};
 pub use error::StoreError;
-pub use inbox::{InboxPosition, InboxStore, Overview, Standing, UnreadTotal};
+pub use inbox::{InboxPosition, InboxStore, Known, Missed, Overview, Standing, UnreadTotal};
 pub use login::{LoginSession, LoginSessionStore, TokenHash};
-pub use member::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership};
+pub use member::{Circle, Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership};
 pub use message::{AppendOutcome, Changes, Head, MessageDraft, MessageStore};
 pub use parts::StoreParts;
 pub use probe::ProbeStore;
@@ -75,3 +75,11 @@ impl<S> Store for S where
 pub trait Aggregate: Debug + Send + Sync + 'static {}
 
 impl<S: Debug + Send + Sync + 'static> Aggregate for S {}
+
+/// The answer to a question about one, from a store that was asked about several.
+pub(crate) fn only<T>(mut answers: Vec<T>) -> Result<T, StoreError> {
+    match (answers.pop(), answers.is_empty()) {
+        (Some(answer), true) => Ok(answer),
+        _ => Err(StoreError::failed("the store answered another number of questions")),
+    }
+}

@@ -18,7 +18,7 @@ struct CountsOwnMessages {
     store: Arc<MemoryStore>,
 }
 
-inbox_store! { CountsOwnMessages: summaries unread_total overview;
+inbox_store! { CountsOwnMessages: summaries unread_total overviews missed;
     async fn summary(&self, user: &UserId, room: ConversationId)
         -> Result<Option<ConversationSummary>, StoreError>
     {
@@ -45,7 +45,7 @@ struct CountsForEver {
     store: Arc<MemoryStore>,
 }
 
-inbox_store! { CountsForEver: summaries unread_total overview;
+inbox_store! { CountsForEver: summaries unread_total overviews missed;
     async fn summary(&self, user: &UserId, room: ConversationId)
         -> Result<Option<ConversationSummary>, StoreError>
     {
@@ -103,7 +103,7 @@ impl CursorStore for Increments {
     }
 }
 
-inbox_store! { Increments: summaries unread_total overview;
+inbox_store! { Increments: summaries unread_total overviews missed;
     async fn summary(&self, user: &UserId, room: ConversationId)
         -> Result<Option<ConversationSummary>, StoreError>
     {
@@ -147,7 +147,7 @@ impl CursorStore for CountsFromTheBeginning {
     }
 }
 
-inbox_store! { CountsFromTheBeginning: summaries unread_total overview;
+inbox_store! { CountsFromTheBeginning: summaries unread_total overviews missed;
     async fn summary(&self, user: &UserId, room: ConversationId)
         -> Result<Option<ConversationSummary>, StoreError>
     {

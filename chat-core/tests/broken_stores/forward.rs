@@ -195,14 +195,14 @@ macro_rules! member_store {
             ::chat_core::store::MemberStore::memberships(&*self.store, users).await
         }
     } };
-    (@ $type:ident [contacts $($rest:ident)*] $($given:tt)*) => { member_store! { @ $type [$($rest)*] $($given)*
-        async fn contacts(
+    (@ $type:ident [circles $($rest:ident)*] $($given:tt)*) => { member_store! { @ $type [$($rest)*] $($given)*
+        async fn circles(
             &self,
-            user: &::chat_core::proto::UserId,
+            users: &[::chat_core::proto::UserId],
             max_members: usize,
             limit: usize,
-        ) -> Result<Vec<::chat_core::store::Contact>, ::chat_core::store::StoreError> {
-            ::chat_core::store::MemberStore::contacts(&*self.store, user, max_members, limit).await
+        ) -> Result<Vec<::chat_core::store::Circle>, ::chat_core::store::StoreError> {
+            ::chat_core::store::MemberStore::circles(&*self.store, users, max_members, limit).await
         }
     } };
     (@ $type:ident [] $($methods:tt)*) => {
@@ -304,13 +304,23 @@ macro_rules! inbox_store {
             ::chat_core::store::InboxStore::unread_total(&*self.store, user).await
         }
     } };
-    (@ $type:ident [overview $($rest:ident)*] $($given:tt)*) => { inbox_store! { @ $type [$($rest)*] $($given)*
-        async fn overview(
+    (@ $type:ident [overviews $($rest:ident)*] $($given:tt)*) => { inbox_store! { @ $type [$($rest)*] $($given)*
+        async fn overviews(
             &self,
-            user: &::chat_core::proto::UserId,
+            users: &[::chat_core::proto::UserId],
             limit: usize,
-        ) -> Result<::chat_core::store::Overview, ::chat_core::store::StoreError> {
-            ::chat_core::store::InboxStore::overview(&*self.store, user, limit).await
+        ) -> Result<Vec<::chat_core::store::Overview>, ::chat_core::store::StoreError> {
+            ::chat_core::store::InboxStore::overviews(&*self.store, users, limit).await
+        }
+    } };
+    (@ $type:ident [missed $($rest:ident)*] $($given:tt)*) => { inbox_store! { @ $type [$($rest)*] $($given)*
+        async fn missed(
+            &self,
+            questions: &[::chat_core::store::Known],
+            max_gap: u64,
+            limit: usize,
+        ) -> Result<Vec<Vec<::chat_core::store::Missed>>, ::chat_core::store::StoreError> {
+            ::chat_core::store::InboxStore::missed(&*self.store, questions, max_gap, limit).await
         }
     } };
     (@ $type:ident [] $($methods:tt)*) => {

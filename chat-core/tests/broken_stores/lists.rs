@@ -17,7 +17,7 @@ struct PreviewsTheFirst {
     store: Arc<MemoryStore>,
 }
 
-inbox_store! { PreviewsTheFirst: summaries unread_total overview;
+inbox_store! { PreviewsTheFirst: summaries unread_total overviews missed;
     async fn summary(&self, user: &UserId, room: ConversationId)
         -> Result<Option<ConversationSummary>, StoreError>
     {
@@ -43,14 +43,16 @@ struct OverlooksTheRest {
     store: Arc<MemoryStore>,
 }
 
-inbox_store! { OverlooksTheRest: summaries summary unread_total;
-    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
-        let mut overview = self.store.overview(user, limit).await?;
-        overview.standings.retain(|standing| {
-            let id = standing.head.conversation_id;
-            overview.summaries.iter().any(|summary| summary.conversation_id == id)
-        });
-        Ok(overview)
+inbox_store! { OverlooksTheRest: summaries summary unread_total missed;
+    async fn overviews(&self, users: &[UserId], limit: usize) -> Result<Vec<Overview>, StoreError> {
+        let mut overviews = self.store.overviews(users, limit).await?;
+        for Overview { standings, summaries } in &mut overviews {
+            standings.retain(|standing| {
+                let id = standing.head.conversation_id;
+                summaries.iter().any(|summary| summary.conversation_id == id)
+            });
+        }
+        Ok(overviews)
     }
 }
 

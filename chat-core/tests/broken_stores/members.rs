@@ -18,7 +18,7 @@ struct JoinsAgain {
     in_a_race: bool,
 }
 
-member_store! { JoinsAgain: chosen leave member members memberships contacts;
+member_store! { JoinsAgain: chosen leave member members memberships circles;
     async fn join(&self, room: ConversationId, user: &UserId, at: Timestamp, max: usize)
         -> Result<JoinOutcome, StoreError>
     {
@@ -55,7 +55,7 @@ struct LeavesTwice {
     store: Arc<MemoryStore>,
 }
 
-member_store! { LeavesTwice: join chosen member members memberships contacts;
+member_store! { LeavesTwice: join chosen member members memberships circles;
     async fn leave(&self, room: ConversationId, user: &UserId)
         -> Result<LeaveOutcome, StoreError>
     {
@@ -88,7 +88,7 @@ struct SetsCursorsLate {
     store: Arc<MemoryStore>,
 }
 
-member_store! { SetsCursorsLate: chosen leave member members memberships contacts;
+member_store! { SetsCursorsLate: chosen leave member members memberships circles;
     async fn join(&self, room: ConversationId, user: &UserId, at: Timestamp, max: usize)
         -> Result<JoinOutcome, StoreError>
     {
@@ -114,7 +114,7 @@ struct ForgetsWhoLeft {
     store: Arc<MemoryStore>,
 }
 
-member_store! { ForgetsWhoLeft: chosen leave member members memberships contacts;
+member_store! { ForgetsWhoLeft: chosen leave member members memberships circles;
     async fn join(&self, room: ConversationId, user: &UserId, at: Timestamp, max: usize)
         -> Result<JoinOutcome, StoreError>
     {

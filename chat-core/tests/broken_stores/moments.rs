@@ -44,12 +44,14 @@ struct ReadsOverviewsTorn {
     store: Arc<MemoryStore>,
 }
 
-inbox_store! { ReadsOverviewsTorn: summaries summary unread_total;
-    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
-        let standings = self.store.overview(user, 0).await?.standings;
+inbox_store! { ReadsOverviewsTorn: summaries summary unread_total missed;
+    async fn overviews(&self, users: &[UserId], limit: usize) -> Result<Vec<Overview>, StoreError> {
+        let mut overviews = self.store.overviews(users, 0).await?;
         yield_now().await;
-        let summaries = self.store.summaries(user, None, limit).await?;
-        Ok(Overview { standings, summaries })
+        for (overview, user) in overviews.iter_mut().zip(users) {
+            overview.summaries = self.store.summaries(user, None, limit).await?;
+        }
+        Ok(overviews)
     }
 }
 
@@ -76,7 +78,7 @@ impl ReadsPreviewsLate {
     }
 }
 
-inbox_store! { ReadsPreviewsLate: summary unread_total overview;
+inbox_store! { ReadsPreviewsLate: summary unread_total overviews missed;
     async fn summaries(
         &self,
         user: &UserId,
@@ -107,7 +109,7 @@ struct CountsLate {
     store: Arc<MemoryStore>,
 }
 
-inbox_store! { CountsLate: summaries unread_total overview;
+inbox_store! { CountsLate: summaries unread_total overviews missed;
     async fn summary(&self, user: &UserId, room: ConversationId)
         -> Result<Option<ConversationSummary>, StoreError>
     {

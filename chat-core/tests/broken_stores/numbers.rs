@@ -218,7 +218,7 @@ struct JoinsTakeNoNumber {
     store: Arc<MemoryStore>,
 }
 
-member_store! { JoinsTakeNoNumber: chosen leave member members memberships contacts;
+member_store! { JoinsTakeNoNumber: chosen leave member members memberships circles;
     async fn join(
         &self,
         room: ConversationId,

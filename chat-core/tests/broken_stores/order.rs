@@ -57,7 +57,7 @@ struct PagesTheListByTime {
     store: Arc<MemoryStore>,
 }
 
-inbox_store! { PagesTheListByTime: summary unread_total overview;
+inbox_store! { PagesTheListByTime: summary unread_total overviews missed;
     async fn summaries(&self, user: &UserId, after: Option<InboxPosition>, limit: usize)
         -> Result<Vec<ConversationSummary>, StoreError>
     {

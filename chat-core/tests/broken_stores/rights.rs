@@ -111,7 +111,7 @@ struct KeepsMemberships {
     store: Arc<MemoryStore>,
 }
 
-member_store! { KeepsMemberships: join chosen leave members memberships contacts;
+member_store! { KeepsMemberships: join chosen leave members memberships circles;
     async fn member(&self, room: ConversationId, user: &UserId)
         -> Result<Option<Member>, StoreError>
     {
@@ -139,7 +139,7 @@ struct ChecksTheLimitFirst {
     store: Arc<MemoryStore>,
 }
 
-member_store! { ChecksTheLimitFirst: chosen leave member members memberships contacts;
+member_store! { ChecksTheLimitFirst: chosen leave member members memberships circles;
     async fn join(&self, room: ConversationId, user: &UserId, at: Timestamp, max: usize)
         -> Result<JoinOutcome, StoreError>
     {

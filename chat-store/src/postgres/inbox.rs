@@ -1,14 +1,16 @@
 use async_trait::async_trait;
 use chat_core::proto::{ConversationId, ConversationSummary, MessagePreview, UserId};
-use chat_core::store::{InboxPosition, InboxStore, Overview, StoreError, UnreadTotal};
+use chat_core::store::{
+    InboxPosition, InboxStore, Known, Missed, Overview, StoreError, UnreadTotal,
+};
 use uuid::Uuid;
 
-use super::PostgresStore;
 use super::statement::sql;
+use super::{PostgresStore, missed};
 use crate::cursor::{unread, unread_mentions};
 use crate::failure::Failure;
 use crate::record::{
-    read_all, read_optional, read_overview, read_summary, read_unread_total, summaries_of,
+    read_all, read_optional, read_overviews, read_summary, read_unread_total, summaries_of,
 };
 use crate::value::integer;
 
@@ -29,20 +31,24 @@ pub(super) const SUMMARY: &str = summaries_of!(
      WHERE b.conversation_id = $3 AND b.user_id = $1 AND b.state = 'joined'"
 );
 
-/// All memberships with their heads; those that come first carry a summary, and the others none.
-pub(super) const OVERVIEW: &str = summaries_of!(
-    "$1",
+/// All memberships of some users with their heads; of each user, those that come first carry a
+/// summary, and the others none.
+pub(super) const OVERVIEWS: &str = summaries_of!(
+    "page.viewer",
     "$2::int",
-    "SELECT CASE WHEN row_number() OVER (ORDER BY last_activity_at DESC, standing_in DESC) <= $3
+    "SELECT CASE WHEN row_number() OVER (PARTITION BY place
+                        ORDER BY last_activity_at DESC, standing_in DESC) <= $3
                  THEN standing_in END AS conversation_id,
-            standing_in, joined_by, head_last_seq, head_change_seq
+            place, viewer, standing_in, joined_by, head_last_seq, head_change_seq
      FROM standing",
     "standing AS MATERIALIZED (
-       SELECT b.conversation_id AS standing_in, b.change_seq AS joined_by,
-              s.last_seq AS head_last_seq, s.change_seq AS head_change_seq, s.last_activity_at
-       FROM chat_member b JOIN chat_head s ON s.conversation_id = b.conversation_id
-       WHERE b.user_id = $1 AND b.state = 'joined'), ",
-    "page.standing_in, page.joined_by, page.head_last_seq, page.head_change_seq, ",
+       SELECT asked.place - 1 AS place, b.user_id AS viewer, b.conversation_id AS standing_in,
+              b.change_seq AS joined_by, s.last_seq AS head_last_seq,
+              s.change_seq AS head_change_seq, s.last_activity_at
+       FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (user_id, place)
+       JOIN chat_member b ON b.user_id = asked.user_id AND b.state = 'joined'
+       JOIN chat_head s ON s.conversation_id = b.conversation_id), ",
+    "page.place, page.standing_in, page.joined_by, page.head_last_seq, page.head_change_seq, ",
     "LEFT JOIN"
 );
 
@@ -100,11 +106,19 @@ impl InboxStore for PostgresStore {
         Ok(read_unread_total(&row).map_err(Failure::from)?)
     }
 
-    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
-        let overview = sql(OVERVIEW)
-            .bind(user.as_str())
-            .bind(integer(MessagePreview::CHARACTERS))
-            .bind(integer(limit));
-        Ok(read_overview(user, &self.primary.rows(overview).await?)?)
+    async fn overviews(&self, users: &[UserId], limit: usize) -> Result<Vec<Overview>, StoreError> {
+        let ids: Vec<_> = users.iter().map(|user| user.as_str().to_owned()).collect();
+        let overviews =
+            sql(OVERVIEWS).bind(ids).bind(integer(MessagePreview::CHARACTERS)).bind(integer(limit));
+        Ok(read_overviews(users, &self.primary.rows(overviews).await?)?)
+    }
+
+    async fn missed(
+        &self,
+        questions: &[Known],
+        max_gap: u64,
+        limit: usize,
+    ) -> Result<Vec<Vec<Missed>>, StoreError> {
+        Ok(missed::missed(&self.primary, questions, max_gap, limit).await?)
     }
 }

@@ -1,8 +1,9 @@
 use async_trait::async_trait;
 use chat_core::proto::{ConversationId, Member, MemberProfile, MemberRole, MemberState, UserId};
-use chat_core::store::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use chat_core::store::{Circle, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
 use jiff::Timestamp;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
 use super::server::Repeat;
@@ -11,7 +12,7 @@ use super::statement::sql;
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::record::{
-    member_columns, read_all, read_contact, read_member, read_membership, read_optional,
+    asked, member_columns, read_all, read_contact, read_member, read_membership, read_optional,
     read_profile, user_columns,
 };
 use crate::value::{integer, word};
@@ -50,14 +51,23 @@ pub(super) const CHOSEN: &str = "SELECT count(*) AS chosen
      FROM chat_member m JOIN chat_conversation c ON c.id = m.conversation_id
      WHERE m.user_id = $1 AND m.state = 'joined' AND (c.kind = 'room' OR c.created_by = $1)";
 
-pub(super) const CONTACTS: &str = "SELECT DISTINCT ON (o.user_id)
-       o.user_id AS member_id, o.conversation_id AS member_of
-     FROM chat_member m
-     JOIN chat_head h ON h.conversation_id = m.conversation_id AND h.member_count <= $2
-     JOIN chat_member o ON o.conversation_id = m.conversation_id
-     WHERE m.user_id = $1 AND m.state = 'joined' AND o.state = 'joined' AND o.user_id <> $1
-     ORDER BY o.user_id, o.conversation_id
-     LIMIT $3";
+/// Of some users, the memberships in force, and after these the contacts.
+pub(super) const CIRCLES: &str = "SELECT asked.place - 1 AS place, m.conversation_id AS member_of,
+            m.change_seq AS member_change_seq, NULL AS member_id
+     FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (user_id, place)
+     JOIN chat_member m ON m.user_id = asked.user_id AND m.state = 'joined'
+     UNION ALL
+     SELECT asked.place - 1, contact.shared, NULL, contact.user_id
+     FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (user_id, place)
+     CROSS JOIN LATERAL (
+       SELECT DISTINCT ON (o.user_id) o.user_id, o.conversation_id AS shared
+       FROM chat_member m
+       JOIN chat_head h ON h.conversation_id = m.conversation_id AND h.member_count <= $2
+       JOIN chat_member o ON o.conversation_id = m.conversation_id
+       WHERE m.user_id = asked.user_id AND m.state = 'joined' AND o.state = 'joined'
+         AND o.user_id <> asked.user_id
+       ORDER BY o.user_id, o.conversation_id
+       LIMIT $3) contact";
 
 /// Whether a conversation is a public room and there is such a user; then, whether the user is a
 /// member of it, and how many memberships the user has chosen.
@@ -163,16 +173,37 @@ impl MemberStore for PostgresStore {
         Ok(read_all(&rows, read_membership)?)
     }
 
-    async fn contacts(
+    async fn circles(
         &self,
-        user: &UserId,
+        users: &[UserId],
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<Contact>, StoreError> {
-        let contacts =
-            sql(CONTACTS).bind(user.as_str()).bind(integer(max_members)).bind(integer(limit));
-        Ok(read_all(&self.primary.rows(contacts).await?, read_contact)?)
+    ) -> Result<Vec<Circle>, StoreError> {
+        let ids: Vec<_> = users.iter().map(|user| user.as_str().to_owned()).collect();
+        let circles = sql(CIRCLES).bind(ids).bind(integer(max_members)).bind(integer(limit));
+        let rows = self.primary.rows(circles).await?;
+        let mut circles = vec![Circle::default(); users.len()];
+        for row in &rows {
+            let place = row.number("place").map_err(Failure::from)?;
+            let (user, circle) = asked(users, &mut circles, place)?;
+            add(circle, user, row).map_err(Failure::from)?;
+        }
+        Ok(circles)
     }
+}
+
+/// Adds a membership or a contact to a user's circle.
+fn add(circle: &mut Circle, user: &UserId, row: &PgRow) -> sqlx::Result<()> {
+    if row.is_null("member_id")? {
+        circle.memberships.push(Membership {
+            user_id: user.clone(),
+            conversation_id: row.id("member_of")?,
+            change_seq: row.number("member_change_seq")?,
+        });
+    } else {
+        circle.contacts.push(read_contact(row)?);
+    }
+    Ok(())
 }
 
 async fn join(

@@ -13,6 +13,7 @@ mod login;
 mod member;
 mod message;
 mod migration;
+mod missed;
 mod open;
 #[cfg(test)]
 mod plan;

@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     PostgresConfig, PostgresStore, account, append, changes, conversation, cursor, inbox, login,
-    member, message, user,
+    member, message, missed, user,
 };
 
 /// Enough of everything that the planner can tell a good way from a bad one.
@@ -124,7 +124,7 @@ async fn messages_are_read_in_the_order_of_an_index() {
 async fn an_inbox_reads_only_its_own_conversations() {
     let connection = &mut connection().await;
     let unread = ["chat_message_pkey", "chat_mention_pkey"];
-    for query in [inbox::SUMMARIES, inbox::OVERVIEW, inbox::UNREAD_TOTAL] {
+    for query in [inbox::SUMMARIES, inbox::OVERVIEWS, inbox::UNREAD_TOTAL] {
         let plan = assert_uses(connection, query, &unread).await;
         let memberships = plan.lines().find(|line| line.contains("using chat_member_user"));
         assert!(memberships.is_some_and(|line| line.contains("Index Only")), "{query}\n{plan}");
@@ -141,7 +141,8 @@ async fn people_and_rooms_are_found_by_indexes() {
         (member::MEMBER, &["using chat_member_"][..]),
         (member::MEMBERSHIPS, &["Index Only Scan using chat_member_user"]),
         (member::CHOSEN, &["chat_member_user"]),
-        (member::CONTACTS, &["Index Only Scan using chat_member_user", "chat_head_pkey"]),
+        (member::CIRCLES, &["Index Only Scan using chat_member_user", "chat_head_pkey"]),
+        (missed::MISSED, &["chat_message_change", "chat_member_change", "chat_head_pkey"]),
         (conversation::BY_ID, &["chat_conversation_pkey"]),
         (conversation::BY_PAIR, &["chat_direct_pkey"]),
         (user::BY_IDS, &["chat_user_pkey"]),

@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use chat_core::proto::{ConversationSummary, MessagePreview, UserId};
 use chat_core::store::{Head, Membership, Overview, Standing, UnreadTotal};
 
@@ -90,10 +92,15 @@ fn read_preview(row: &impl Columns) -> sqlx::Result<Option<MessagePreview>> {
     }))
 }
 
-/// Reads a row for each membership, of which those that come first carry a summary.
-pub(crate) fn read_overview<R: Columns>(user: &UserId, rows: &[R]) -> Result<Overview, Failure> {
-    let mut overview = Overview::default();
+/// Reads a row for each membership of these users, who are told apart by their places; those that
+/// come first carry a summary.
+pub(crate) fn read_overviews<R: Columns>(
+    users: &[UserId],
+    rows: &[R],
+) -> Result<Vec<Overview>, Failure> {
+    let mut overviews = vec![Overview::default(); users.len()];
     for row in rows {
+        let (user, overview) = asked(users, &mut overviews, row.number("place")?)?;
         let conversation_id = row.id("standing_in")?;
         overview.standings.push(Standing {
             membership: Membership {
@@ -111,7 +118,21 @@ pub(crate) fn read_overview<R: Columns>(user: &UserId, rows: &[R]) -> Result<Ove
             overview.summaries.push(read_summary(row)?);
         }
     }
-    Ok(overview)
+    for Overview { summaries, .. } in &mut overviews {
+        summaries.sort_by_key(|one| Reverse((one.last_activity_at, one.conversation_id)));
+    }
+    Ok(overviews)
+}
+
+/// The question at a place, and its answer so far.
+pub(crate) fn asked<'a, Q, A>(
+    questions: &'a [Q],
+    answers: &'a mut [A],
+    place: u64,
+) -> Result<(&'a Q, &'a mut A), Failure> {
+    let place = usize::try_from(place).unwrap_or(usize::MAX);
+    let asked = questions.get(place).zip(answers.get_mut(place));
+    asked.ok_or(Failure::Refused("an answer to what was not asked"))
 }
 
 pub(crate) fn read_unread_total(row: &impl Columns) -> sqlx::Result<UnreadTotal> {

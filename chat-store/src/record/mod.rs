@@ -14,7 +14,9 @@ use crate::failure::Failure;
 pub(crate) use self::conversation::{
     conversation_columns, direct_conversation, read_conversation, room_conversation,
 };
-pub(crate) use self::inbox::{read_overview, read_summary, read_unread_total, summaries_of};
+pub(crate) use self::inbox::{
+    asked, read_overviews, read_summary, read_unread_total, summaries_of,
+};
 pub(crate) use self::login::read_login_session;
 pub(crate) use self::member::{
     member_columns, read_contact, read_member, read_membership, read_profile,

@@ -1,15 +1,19 @@
 use async_trait::async_trait;
 use chat_core::proto::{ConversationId, ConversationSummary, MessagePreview, UserId};
-use chat_core::store::{InboxPosition, InboxStore, Overview, StoreError, UnreadTotal};
+use chat_core::store::{
+    InboxPosition, InboxStore, Known, Missed, Overview, StoreError, UnreadTotal,
+};
 use uuid::Uuid;
 
-use super::SqliteStore;
+use super::json_row::{JsonRow, json_columns};
+use super::{SqliteStore, missed};
+use crate::columns::Columns;
 use crate::cursor::{unread, unread_mentions};
 use crate::failure::Failure;
 use crate::record::{
-    read_all, read_optional, read_overview, read_summary, read_unread_total, summaries_of,
+    read_all, read_optional, read_overviews, read_summary, read_unread_total, summaries_of,
 };
-use crate::value::integer;
+use crate::value::{integer, json};
 
 pub(super) const SUMMARIES: &str = summaries_of!(
     "?1",
@@ -28,21 +32,41 @@ pub(super) const SUMMARY: &str = summaries_of!(
      WHERE b.conversation_id = ?3 AND b.user_id = ?1 AND b.state = 'joined'"
 );
 
-/// All memberships with their heads; those that come first carry a summary, and the others none.
-pub(super) const OVERVIEW: &str = summaries_of!(
-    "?1",
-    "?2",
-    "SELECT iif(row_number() OVER (ORDER BY last_activity_at DESC, standing_in DESC) <= ?3,
-                standing_in, NULL) AS conversation_id,
-            standing_in, joined_by, head_last_seq, head_change_seq
-     FROM standing",
-    "standing AS MATERIALIZED (
-       SELECT b.conversation_id AS standing_in, b.change_seq AS joined_by,
-              s.last_seq AS head_last_seq, s.change_seq AS head_change_seq, s.last_activity_at
-       FROM chat_member b JOIN chat_head s ON s.conversation_id = b.conversation_id
-       WHERE b.user_id = ?1 AND b.state = 'joined'), ",
-    "page.standing_in, page.joined_by, page.head_last_seq, page.head_change_seq, ",
-    "LEFT JOIN"
+json_columns! {
+    OVERVIEW, overview:
+    "place", id "standing_in", "joined_by", "head_last_seq", "head_change_seq",
+    id "conversation_id", "kind", "visibility", "name", "topic", "created_by",
+    "conversation_created_at", "member_count", "last_seq", "change_seq", "last_activity_at",
+    "read_seq", "delivered_seq", "unread", "unread_mentions", "preview_seq", "preview_sender_id",
+    "preview_content", "preview_created_at", "user_id", "username", "display_name",
+    "user_created_at", "last_seen_at", "peer_read_seq", "peer_delivered_seq",
+}
+
+/// All memberships of some users with their heads; of each user, those that come first carry a
+/// summary, and the others none.
+pub(super) const OVERVIEWS: &str = concat!(
+    "SELECT json_group_array(",
+    overview!(),
+    ") AS answer FROM (",
+    summaries_of!(
+        "page.viewer",
+        "?2",
+        "SELECT iif(row_number() OVER (PARTITION BY place
+                      ORDER BY last_activity_at DESC, standing_in DESC) <= ?3,
+                    standing_in, NULL) AS conversation_id,
+                place, viewer, standing_in, joined_by, head_last_seq, head_change_seq
+         FROM standing",
+        "standing AS MATERIALIZED (
+           SELECT asked.key AS place, b.user_id AS viewer, b.conversation_id AS standing_in,
+                  b.change_seq AS joined_by, s.last_seq AS head_last_seq,
+                  s.change_seq AS head_change_seq, s.last_activity_at
+           FROM json_each(?1) asked
+           JOIN chat_member b ON b.user_id = asked.value AND b.state = 'joined'
+           JOIN chat_head s ON s.conversation_id = b.conversation_id), ",
+        "page.place, page.standing_in, page.joined_by, page.head_last_seq, page.head_change_seq, ",
+        "LEFT JOIN"
+    ),
+    ")"
 );
 
 pub(super) const UNREAD_TOTAL: &str = concat!(
@@ -106,14 +130,25 @@ impl InboxStore for SqliteStore {
         Ok(read_unread_total(&row).map_err(Failure::from)?)
     }
 
-    async fn overview(&self, user: &UserId, limit: usize) -> Result<Overview, StoreError> {
-        let rows = sqlx::query(OVERVIEW)
-            .bind(user.as_str())
+    async fn overviews(&self, users: &[UserId], limit: usize) -> Result<Vec<Overview>, StoreError> {
+        let row = sqlx::query(OVERVIEWS)
+            .bind(json(users)?)
             .bind(integer(MessagePreview::CHARACTERS))
             .bind(integer(limit))
-            .fetch_all(&self.readers)
+            .fetch_one(&self.readers)
             .await
             .map_err(Failure::from)?;
-        Ok(read_overview(user, &rows)?)
+        let rows = serde_json::from_str(row.text("answer").map_err(Failure::from)?);
+        let rows = JsonRow::all(OVERVIEW, rows.map_err(Failure::from)?);
+        Ok(read_overviews(users, &rows)?)
+    }
+
+    async fn missed(
+        &self,
+        questions: &[Known],
+        max_gap: u64,
+        limit: usize,
+    ) -> Result<Vec<Vec<Missed>>, StoreError> {
+        Ok(missed::missed(&self.readers, questions, max_gap, limit).await?)
     }
 }

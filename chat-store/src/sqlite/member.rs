@@ -1,16 +1,20 @@
 use async_trait::async_trait;
 use chat_core::proto::{ConversationId, Member, MemberProfile, MemberRole, MemberState, UserId};
-use chat_core::store::{Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError};
+use chat_core::store::{
+    Circle, Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError,
+};
 use jiff::Timestamp;
+use serde::Deserialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
 
 use super::SqliteStore;
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::record::{
-    member_columns, read_all, read_contact, read_member, read_membership, read_optional,
-    read_profile, user_columns,
+    asked, member_columns, read_all, read_member, read_membership, read_optional, read_profile,
+    user_columns,
 };
 use crate::value::{integer, json, word};
 
@@ -42,14 +46,24 @@ const CHOSEN: &str = "SELECT count(*) AS chosen
      FROM chat_member m JOIN chat_conversation c ON c.id = m.conversation_id
      WHERE m.user_id = ?1 AND m.state = 'joined' AND (c.kind = 'room' OR c.created_by = ?1)";
 
-pub(super) const CONTACTS: &str =
-    "SELECT o.user_id AS member_id, min(o.conversation_id) AS member_of
-     FROM chat_member m
-     JOIN chat_head h ON h.conversation_id = m.conversation_id AND h.member_count <= ?2
-     JOIN chat_member o ON o.conversation_id = m.conversation_id
-     WHERE m.user_id = ?1 AND m.state = 'joined' AND o.state = 'joined' AND o.user_id <> ?1
-     GROUP BY o.user_id
-     LIMIT ?3";
+/// Of some users, the memberships in force and the contacts, in one row.
+pub(super) const CIRCLES: &str = "SELECT json_group_array(json_array(asked.key, (
+       SELECT json_group_array(json_array(hex(m.conversation_id), m.change_seq))
+       FROM chat_member m WHERE m.user_id = asked.value AND m.state = 'joined'), (
+       SELECT json_group_array(json_array(contact, hex(shared))) FROM (
+         SELECT o.user_id AS contact, min(o.conversation_id) AS shared
+         FROM chat_member m
+         JOIN chat_head h ON h.conversation_id = m.conversation_id AND h.member_count <= ?2
+         JOIN chat_member o ON o.conversation_id = m.conversation_id
+         WHERE m.user_id = asked.value AND m.state = 'joined' AND o.state = 'joined'
+           AND o.user_id <> asked.value
+         GROUP BY o.user_id
+         LIMIT ?3)))) AS answer
+     FROM json_each(?1) asked";
+
+/// The circle of the user at a place.
+#[derive(Deserialize)]
+struct CircleRow(u64, Vec<(Uuid, u64)>, Vec<(UserId, Uuid)>);
 
 #[async_trait]
 impl MemberStore for SqliteStore {
@@ -141,18 +155,31 @@ impl MemberStore for SqliteStore {
         Ok(read_all(&rows, read_membership)?)
     }
 
-    async fn contacts(
+    async fn circles(
         &self,
-        user: &UserId,
+        users: &[UserId],
         max_members: usize,
         limit: usize,
-    ) -> Result<Vec<Contact>, StoreError> {
-        let query = sqlx::query(CONTACTS)
-            .bind(user.as_str())
-            .bind(integer(max_members))
-            .bind(integer(limit));
-        let rows = query.fetch_all(&self.readers).await.map_err(Failure::from)?;
-        Ok(read_all(&rows, read_contact)?)
+    ) -> Result<Vec<Circle>, StoreError> {
+        let query =
+            sqlx::query(CIRCLES).bind(json(users)?).bind(integer(max_members)).bind(integer(limit));
+        let row = query.fetch_one(&self.readers).await.map_err(Failure::from)?;
+        let rows = serde_json::from_str(row.text("answer").map_err(Failure::from)?);
+        let rows: Vec<CircleRow> = rows.map_err(Failure::from)?;
+        let mut circles = vec![Circle::default(); users.len()];
+        for CircleRow(place, memberships, contacts) in rows {
+            let (user, circle) = asked(users, &mut circles, place)?;
+            let memberships = memberships.into_iter().map(|(id, change_seq)| Membership {
+                user_id: user.clone(),
+                conversation_id: id.into(),
+                change_seq,
+            });
+            let contacts = contacts
+                .into_iter()
+                .map(|(user_id, id)| Contact { user_id, conversation_id: id.into() });
+            *circle = Circle { memberships: memberships.collect(), contacts: contacts.collect() };
+        }
+        Ok(circles)
     }
 }
 

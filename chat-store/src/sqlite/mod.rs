@@ -8,10 +8,12 @@ mod cursor;
 mod error;
 mod hex;
 mod inbox;
+mod json_row;
 mod login;
 mod member;
 mod message;
 mod migration;
+mod missed;
 mod open;
 #[cfg(test)]
 mod plan;

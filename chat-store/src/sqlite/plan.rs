@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{
     SqliteStore, account, append, changes, conversation, cursor, inbox, login, member, message,
-    user,
+    missed, user,
 };
 
 /// How SQLite would go about a statement. What it walks through is left out where that is the
@@ -16,8 +16,21 @@ async fn plan(query: &str) -> Vec<String> {
     store.migrate().await.unwrap();
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
     let rows = sqlx::query(explain).fetch_all(&store.readers).await.unwrap();
-    let own =
-        ["json_each", "(subquery", "page", "count", "CONSTANT ROW", "draft", "changes", "d", "n"];
+    let own = [
+        "json_each",
+        "(subquery",
+        "page",
+        "count",
+        "CONSTANT ROW",
+        "draft",
+        "changes",
+        "d",
+        "n",
+        "asked",
+        "standing",
+        "gone",
+        "k",
+    ];
     rows.iter()
         .map(|row| row.get::<String, _>("detail"))
         .filter(|step| {
@@ -71,9 +84,18 @@ async fn an_inbox_reads_only_its_own_conversations() {
     let mentions = "SEARCH n USING PRIMARY KEY (conversation_id=? AND user_id=? AND seq>?)";
     let preview = "SEARCH l USING PRIMARY KEY (conversation_id=? AND seq=?)";
     assert_searches(inbox::SUMMARIES, &[memberships, unread, mentions, preview]).await;
+    assert_searches(inbox::OVERVIEWS, &[memberships, unread, mentions, preview]).await;
     assert_searches(inbox::SUMMARY, &[unread, mentions, preview]).await;
     assert_searches(inbox::UNREAD_TOTAL, &[memberships, unread, mentions]).await;
     assert_searches(cursor::COUNTS, &[unread, mentions]).await;
+}
+
+#[tokio::test]
+async fn what_was_missed_is_searched_for() {
+    let member = "SEARCH b USING PRIMARY KEY (conversation_id=? AND user_id=?)";
+    let message = "SEARCH m USING PRIMARY KEY (conversation_id=? AND seq>?)";
+    let joined = "chat_member_change (conversation_id=? AND change_seq>? AND change_seq<?)";
+    assert_searches(missed::MISSED, &[member, message, joined]).await;
 }
 
 #[tokio::test]
@@ -81,7 +103,7 @@ async fn people_and_rooms_are_found_by_indexes() {
     for (query, step) in [
         (member::MEMBERS, "SEARCH m USING PRIMARY KEY (conversation_id=? AND user_id>?)"),
         (member::MEMBERSHIPS, "COVERING INDEX chat_member_user (user_id=?)"),
-        (member::CONTACTS, "COVERING INDEX chat_member_user (user_id=?)"),
+        (member::CIRCLES, "COVERING INDEX chat_member_user (user_id=?)"),
         (conversation::PUBLIC_ROOMS, "chat_conversation_public ((name_key,id)>(?,?))"),
         (conversation::BY_NAME, "chat_conversation_name (name_key=?)"),
         (user::USER_BY_NAME, "(username_key=?)"),

@@ -207,3 +207,31 @@ pub async fn an_overview_is_all_memberships_and_the_first_page(store: &dyn Store
         bobs.iter().filter(|one| one.conversation_id == ids[2]).map(|one| one.change_seq).collect();
     assert_eq!(changes, [5], "the change that brought it about is that of the last join");
 }
+
+/// The overviews of several users are those of each, in their order, whoever is asked about twice.
+pub async fn overviews_are_those_of_each_user(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let pair = direct(store, &ada, &bob).await;
+    for n in 0..4 {
+        let id = room(store, &ada, &format!("room {n}")).await;
+        join(store, id, &bob).await;
+        stored(
+            append(store, MessageDraft { created_at: at(20 - n), ..draft(id, &ada, "hi") }).await,
+        );
+    }
+    stored(append(store, MessageDraft { created_at: at(18), ..draft(pair, &bob, "hi") }).await);
+    let users = [bob.clone(), user_id("nobody"), ada, bob];
+    for limit in [0, 2, 3, 10] {
+        let overviews = store.overviews(&users, limit).await.unwrap();
+        assert_eq!(overviews.len(), users.len());
+        for (user, mut overview) in users.iter().zip(overviews) {
+            assert_eq!(overview.summaries, store.summaries(user, None, limit).await.unwrap());
+            let mut alone = store.overview(user, limit).await.unwrap();
+            for overview in [&mut overview, &mut alone] {
+                overview.standings.sort_by_key(|one| one.head.conversation_id);
+            }
+            assert_eq!(overview, alone, "{user}");
+        }
+    }
+    assert_eq!(store.overviews(&[], 10).await.unwrap(), []);
+}

@@ -10,7 +10,7 @@ use super::fixture::{
     send, stored, user, user_id,
 };
 use crate::store::{
-    AppendOutcome, EnsureUser, InboxPosition, JoinOutcome, MessageDraft, NewDirect, NewRoom,
+    AppendOutcome, EnsureUser, InboxPosition, JoinOutcome, Known, MessageDraft, NewDirect, NewRoom,
     NewUser, RoomPosition, Store,
 };
 
@@ -228,4 +228,13 @@ pub async fn a_question_may_name_thousands(store: &dyn Store) {
     assert_eq!(store.users(&users).await.unwrap().len(), 2);
     assert_eq!(store.memberships(&users).await.unwrap().len(), 2);
     assert_eq!(store.heads(&conversations).await.unwrap().len(), 1);
+    let circles = store.circles(&users, MANY, MANY).await.unwrap();
+    assert_eq!(circles.iter().map(|circle| circle.contacts.len()).sum::<usize>(), 6);
+    let overviews = store.overviews(&users, MANY).await.unwrap();
+    assert_eq!(overviews.iter().map(|overview| overview.summaries.len()).sum::<usize>(), 6);
+    conversations.sort_unstable();
+    conversations.dedup();
+    let changes = conversations.iter().map(|id| (*id, 0)).collect();
+    let known = Known { user_id: ada, changes };
+    assert_eq!(store.missed(&[known], 10, 10).await.unwrap()[0].len(), 1);
 }

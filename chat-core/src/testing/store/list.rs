@@ -52,6 +52,7 @@ macro_rules! __store_cases {
                 members_are_listed_by_user_id
                 memberships_in_force_are_listed
                 contacts_share_a_small_conversation
+                circles_are_those_of_each_user
             }
             messages {
                 a_message_comes_back_as_it_was_stored
@@ -104,6 +105,13 @@ macro_rules! __store_cases {
                 only_members_see_a_conversation
                 unread_totals_are_sums
                 an_overview_is_all_memberships_and_the_first_page
+                overviews_are_those_of_each_user
+            }
+            missed {
+                each_is_told_what_each_missed
+                what_cannot_be_told_is_passed_over
+                what_was_missed_is_counted_out
+                what_was_missed_is_read_from_one_snapshot
             }
             snapshots {
                 history_read_while_it_grows_has_no_hole
@@ -232,7 +240,7 @@ mod tests {
             include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("pub mod "));
         let sources = sources!(
             accounts batches changes conversations cursors inbox limits logins members memberships
-            messages presence probe races refusals snapshots users
+            messages missed presence probe races refusals snapshots users
         );
         for module in modules {
             let name = module.trim_end_matches(';');

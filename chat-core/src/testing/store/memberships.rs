@@ -93,3 +93,30 @@ pub async fn contacts_share_a_small_conversation(store: &dyn Store) {
     assert_eq!(contacts(eve, 10, 10).await, set(&[]));
     assert_eq!(contacts(&user_id("nobody"), 10, 10).await, set(&[]));
 }
+
+/// The circles of several users are those of each, in their order, whoever is asked about twice.
+pub async fn circles_are_those_of_each_user(store: &dyn Store) {
+    let (ada, bob, eve) =
+        (user(store, "ada").await, user(store, "bob").await, user(store, "eve").await);
+    direct(store, &ada, &bob).await;
+    let (small, large) = (room(store, &bob, "small").await, room(store, &ada, "large").await);
+    join(store, small, &ada).await;
+    leave(store, small, &bob).await;
+    for user in [&bob, &eve] {
+        join(store, large, user).await;
+    }
+    let users = [eve, bob.clone(), user_id("nobody"), ada, bob];
+    for (max_members, limit) in [(2, 10), (3, 10), (3, 1)] {
+        let circles = store.circles(&users, max_members, limit).await.unwrap();
+        assert_eq!(circles.len(), users.len());
+        for (user, mut circle) in users.iter().zip(circles) {
+            let mut memberships = store.memberships(std::slice::from_ref(user)).await.unwrap();
+            circle.memberships.sort_by_key(|one| one.conversation_id);
+            memberships.sort_by_key(|one| one.conversation_id);
+            assert_eq!(circle.memberships, memberships, "{user}");
+            let contacts = store.contacts(user, max_members, limit).await.unwrap();
+            assert_eq!(circle.contacts, contacts, "{user}");
+        }
+    }
+    assert_eq!(store.circles(&[], 10, 10).await.unwrap(), []);
+}

@@ -91,6 +91,7 @@ pub mod logins;
 pub mod members;
 pub mod memberships;
 pub mod messages;
+pub mod missed;
 pub mod presence;
 pub mod probe;
 pub mod races;
