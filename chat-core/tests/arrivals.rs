@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::auth::{Identity, UserClaims};
-use chat_core::proto::{ConversationId, ConversationSummary, CreateRoom, UserId};
+use chat_core::proto::{ConversationId, ConversationSummary, CreateRoom, MessageSend, UserId};
 use chat_core::store::{
     InboxPosition, InboxStore, Known, Missed, Overview, Store, StoreError, UnreadTotal,
 };
@@ -16,6 +16,7 @@ use chat_core::testing::{Call, Watch, WatchedStore};
 use chat_core::{Actor, Chat, ChatConfig, ChatError, MemoryStore, Outgoing, Session};
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Users, each with a room of the user's name.
@@ -180,6 +181,77 @@ async fn who_cannot_be_read_harms_nobody_else() {
     let attached = attach_all(&chat, &users).await;
     for (attached, attaching) in attached.iter().zip(&users) {
         assert_eq!(attached.is_err(), *attaching == user, "{attaching}");
+    }
+    chat.shutdown().await;
+}
+
+/// Stops a connect twice: when it knows the memberships, and before it asks how they stand.
+#[derive(Debug, Default)]
+struct Stops {
+    armed: AtomicBool,
+    reached: Notify,
+    go: Notify,
+}
+
+impl Stops {
+    async fn stop(&self) {
+        if self.armed.load(Ordering::SeqCst) {
+            self.reached.notify_one();
+            self.go.notified().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Watch for Stops {
+    async fn before(&self, call: Call) -> Result<(), StoreError> {
+        if call.method == "overviews" {
+            self.stop().await;
+        }
+        Ok(())
+    }
+
+    async fn after(&self, call: Call) {
+        if call.method == "circles" {
+            self.stop().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_while_arriving_is_not_told_what_came_after() {
+    let stops = Arc::new(Stops::default());
+    let store = WatchedStore::new(Arc::new(MemoryStore::new()), stops.clone());
+    let chat = Chat::builder(Arc::new(store)).config(unlimited()).build();
+    let users = users(&chat, 2).await;
+    let [ada, bo] = [0, 1].map(|n| Actor::user(users[n].clone()));
+    let room = chat.conversations(&ada, None, None).await.unwrap().data[0].conversation_id;
+    let target = serde_json::from_value(json!({ "conversationId": room })).unwrap();
+    chat.join_room(&bo, &target).await.unwrap();
+    // Somebody is told of the room, so that what happens there passes at once.
+    let mut others = attach_all(&chat, &users[..1]).await;
+    let other = others[0].as_mut().unwrap();
+    next(other).await;
+
+    stops.armed.store(true, Ordering::SeqCst);
+    let (arriving, identity) = (chat.clone(), Identity::of(users[1].clone()));
+    let attaching = tokio::spawn(async move { arriving.attach(&identity).await });
+    stops.reached.notified().await;
+    chat.leave_room(&bo, room).await.unwrap();
+    other.receive(r#"{"id":1,"type":"ping","payload":{}}"#);
+    while next(other).await["type"] != "member.left" {}
+    stops.go.notify_one();
+    stops.reached.notified().await;
+    let message = MessageSend { conversation_id: room, client_id: None, content: "hi".into() };
+    chat.send(&ada, message).await.unwrap();
+    while next(other).await["type"] != "message.created" {}
+    stops.armed.store(false, Ordering::SeqCst);
+    stops.go.notify_one();
+
+    let mut session = attaching.await.unwrap().unwrap();
+    session.receive(r#"{"id":1,"type":"ping","payload":{}}"#);
+    while let Ok(frame) = tokio::time::timeout(Duration::from_secs(60), next(&mut session)).await {
+        assert_ne!(frame["type"], "message.created", "{frame}");
     }
     chat.shutdown().await;
 }

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::error::ChatError;
 
-/// How many devices are greeted, or told what they missed, at once: enough for calls of the store to
-/// be shared.
+/// How many devices are greeted at once: enough for calls of the store to be shared. Who is greeted is
+/// told without a further turn what was missed, since what is live waits for that.
 const AT_ONCE: usize = 64;
 /// As how many an arrival counts while messages are being stored.
 const WEIGHT: u32 = 8;

@@ -165,16 +165,23 @@ where
             }
             // One question that the store cannot answer must not take the others along.
             Err(StoreError::Failed(_)) if questions.len() > 1 => {
-                for (waiting, question) in waiting.into_iter().zip(questions.iter()) {
+                let mut rest = waiting.into_iter().zip(questions.iter());
+                while let Some((waiting, question)) = rest.next() {
+                    if waiting.is_closed() {
+                        continue;
+                    }
                     let answer = self.call(&Arc::from([question.clone()]), how).await;
-                    let _ = waiting.send(answer.and_then(only));
+                    match answer.and_then(only) {
+                        // The store has gone away meanwhile: nobody need wait for each to fail.
+                        Err(error) if !matches!(error, StoreError::Failed(_)) => {
+                            let rest = rest.by_ref().map(|(waiting, _)| waiting);
+                            refuse(std::iter::once(waiting).chain(rest), error);
+                        }
+                        answer => drop(waiting.send(answer)),
+                    }
                 }
             }
-            Err(error) => {
-                for (waiting, error) in waiting.into_iter().zip(error.for_several()) {
-                    let _ = waiting.send(Err(error));
-                }
-            }
+            Err(error) => refuse(waiting.into_iter(), error),
         }
     }
 
@@ -188,6 +195,16 @@ where
         } else {
             Err(StoreError::failed("the store answered another number of questions"))
         }
+    }
+}
+
+/// Tells everybody the same failure.
+fn refuse<A>(
+    waiting: impl Iterator<Item = oneshot::Sender<Result<A, StoreError>>>,
+    error: StoreError,
+) {
+    for (waiting, error) in waiting.zip(error.for_several()) {
+        let _ = waiting.send(Err(error));
     }
 }
 

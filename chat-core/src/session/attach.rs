@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_proto::{ConversationSummary, Ready, ServerFrame, SessionId, User, UserId};
+use chat_proto::{
+    ConversationId, ConversationSummary, Ready, ServerFrame, SessionId, User, UserId,
+};
+use foldhash::HashSet;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -97,7 +100,11 @@ impl Session {
                 chat.within(reading).await?
             }
         };
-        let summaries = subscribe(chat, user, self.device.id, memberships).await?;
+        let Subscribed { summaries, ended } =
+            subscribe(chat, user, self.device.id, memberships).await?;
+        for conversation in ended {
+            self.floors.bar(conversation);
+        }
         let page = inbox_page(summaries, READY_CONVERSATIONS);
         for summary in &page.data {
             self.floors.raise(summary.conversation_id, summary.change_seq);
@@ -123,6 +130,16 @@ impl Session {
     }
 }
 
+/// What a device is told of from the beginning.
+#[derive(Debug, Default)]
+struct Subscribed {
+    /// The beginning of the user's list of conversations.
+    summaries: Vec<ConversationSummary>,
+    /// Conversations that the user left since the memberships were read. What was told of them in
+    /// that moment is not for this device.
+    ended: Vec<ConversationId>,
+}
+
 /// Makes a user's devices be told of the user's conversations, and returns the beginning of their
 /// list: read after that, and all from one snapshot, so that nothing falls between.
 async fn subscribe(
@@ -130,7 +147,7 @@ async fn subscribe(
     user: &UserId,
     device: SessionId,
     memberships: Vec<Membership>,
-) -> Result<Vec<ConversationSummary>, ChatError> {
+) -> Result<Subscribed, ChatError> {
     let engine = &chat.engine;
     let router = &engine.router;
     let mut ids = Vec::with_capacity(memberships.len());
@@ -142,7 +159,7 @@ async fn subscribe(
     if ids.is_empty() && router.hub.subscriptions(user).is_empty() {
         // There is nothing to tell, and of what is joined from now on the user's devices are told.
         router.news.told(user);
-        return Ok(Vec::new());
+        return Ok(Subscribed::default());
     }
     let unopened = router.hear_unopened(&ids).await;
     let told = router.hub.subscriptions(user);
@@ -154,7 +171,9 @@ async fn subscribe(
     router.open_at(unopened, &heads).await?;
     // Whoever left since the list was read was not yet subscribed when the news came.
     router.set_right(vec![(user, told)], &memberships).await?;
-    Ok(summaries)
+    let in_force: HashSet<_> = memberships.iter().map(|one| one.conversation_id).collect();
+    ids.retain(|id| !in_force.contains(id));
+    Ok(Subscribed { summaries, ended: ids })
 }
 
 fn actor(user: &User, device: &Device) -> Actor {

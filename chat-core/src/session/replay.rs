@@ -130,10 +130,7 @@ impl Replay {
     ) -> Result<Vec<Bytes>, ChatError> {
         match &mut self.stage {
             Stage::Asked(cursors) => {
-                let arrival = chat.arrival().await?;
-                let sorted = sort_out(chat, user, cursors).await;
-                chat.has_arrived(arrival);
-                let SortedOut { begun, behind, reset } = sorted?;
+                let SortedOut { begun, behind, reset } = sort_out(chat, user, cursors).await?;
                 if let Some(answer) = &mut self.answer {
                     answer.reset = reset;
                 }

@@ -44,7 +44,7 @@ pub(super) const MISSED: &str = concat!(
        SELECT *, since + max(0, min(gap, ?3 - (
                 sum(gap) OVER (PARTITION BY asker ORDER BY place) - gap))) AS until
        FROM gone)
-     SELECT json_group_array(json_array(asker, hex(conversation_id), change_seq, since, until, (
+     SELECT json_group_array(json_array(place, asker, hex(conversation_id), change_seq, since, until, (
          SELECT json_group_array(",
     message!(),
     ") FROM (SELECT ",
@@ -63,12 +63,13 @@ pub(super) const MISSED: &str = concat!(
          WHERE m.conversation_id = counted.conversation_id
            AND m.change_seq > counted.since AND m.change_seq <= counted.until))))
        AS answer
-     FROM counted ORDER BY place"
+     FROM counted"
 );
 
 /// What was missed of one conversation.
 #[derive(Deserialize)]
 struct Row<'a>(
+    u64,
     u64,
     Uuid,
     u64,
@@ -97,9 +98,10 @@ pub(super) async fn missed(
         .bind(integer(limit))
         .fetch_one(readers)
         .await?;
-    let rows: Vec<Row<'_>> = serde_json::from_str(row.text("answer")?)?;
+    let mut rows: Vec<Row<'_>> = serde_json::from_str(row.text("answer")?)?;
+    rows.sort_by_key(|row| row.0);
     let mut answers = vec![Vec::new(); questions.len()];
-    for Row(asker, conversation, change_seq, since, until, messages, members) in rows {
+    for Row(_, asker, conversation, change_seq, since, until, messages, members) in rows {
         let (_, answer) = asked(questions, &mut answers, asker)?;
         let messages = JsonRow::all(MESSAGE, messages);
         let members = JsonRow::all(MEMBER, members);
