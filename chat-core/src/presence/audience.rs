@@ -86,7 +86,7 @@ impl Presence {
     }
 
     /// Those who are to be told of a user, if they can be found out.
-    pub(super) async fn told(&self, user: &UserId, told: &[ConversationId]) -> Option<Audience> {
+    pub(crate) async fn told(&self, user: &UserId, told: &[ConversationId]) -> Option<Audience> {
         let found = self.audience(user, told).await;
         if let Err(error) = &found {
             tracing::warn!(%user, error = %causes(error), "cannot find whom to tell of a user");
@@ -137,7 +137,7 @@ impl Presence {
     }
 
     /// Who may see a user, and whom the user may see.
-    pub(crate) async fn audience(
+    pub(super) async fn audience(
         &self,
         user: &UserId,
         told: &[ConversationId],

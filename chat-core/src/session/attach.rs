@@ -33,7 +33,8 @@ impl Chat {
     /// # Errors
     ///
     /// [`ChatError::TooMany`] when the user has as many sessions here as allowed,
-    /// [`ChatError::Busy`] while the engine drains, or a failure of the store.
+    /// [`ChatError::Busy`] while the engine drains or when so many arrive that no turn is found within
+    /// four seconds, or a failure of the store.
     pub async fn attach(&self, identity: &Identity) -> Result<Session, ChatError> {
         if self.is_draining() {
             return Err(ChatError::Busy);
@@ -91,7 +92,7 @@ impl Session {
         chat.engine.router.hear_user(user).await;
         let mut audience = chat.engine.presence.arrive(user).await?;
         if audience.is_none() {
-            audience = chat.engine.presence.audience(user, &[]).await.ok();
+            audience = chat.engine.presence.told(user, &[]).await;
         }
         let memberships = match audience.as_mut().and_then(Audience::take_memberships) {
             Some(memberships) => memberships,

@@ -1,11 +1,12 @@
 use chat_core::store::{Known, Missed};
 
+use super::changes::changes_where;
 use super::server::Server;
 use super::statement::sql;
 use crate::changes::{missed as missed_of, read_change};
 use crate::columns::Columns;
 use crate::failure::Failure;
-use crate::record::{asked, member_columns, message_columns, user_columns};
+use crate::record::asked;
 use crate::value::integer;
 
 /// Of all questions, the conversations of which who asks is a member, with the changes that are
@@ -26,23 +27,12 @@ pub(super) const MISSED: &str = concat!(
        FROM gone)
      SELECT counted.asker, counted.conversation_id AS missed_in, counted.since, counted.until,
             counted.change_seq AS head_change_seq, e.*
-     FROM counted LEFT JOIN LATERAL (
-       (SELECT m.change_seq AS changed_by, ",
-    message_columns!(),
-    ", NULL::uuid AS member_of, NULL AS member_id, NULL AS role, NULL AS state,
-          NULL::bigint AS member_change_seq, NULL::bigint AS joined_at, NULL AS user_id,
-          NULL AS username, NULL AS display_name, NULL::bigint AS user_created_at,
-          NULL::bigint AS last_seen_at
-        FROM chat_message m WHERE m.conversation_id = counted.conversation_id
-          AND m.change_seq > counted.since AND m.change_seq <= counted.until)
-       UNION ALL
-       (SELECT m.change_seq, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ",
-    member_columns!(),
-    ", ",
-    user_columns!(),
-    " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
-        WHERE m.conversation_id = counted.conversation_id
-          AND m.change_seq > counted.since AND m.change_seq <= counted.until)) e ON TRUE
+     FROM counted LEFT JOIN LATERAL (",
+    changes_where!(
+        "m.conversation_id = counted.conversation_id
+         AND m.change_seq > counted.since AND m.change_seq <= counted.until"
+    ),
+    ") e ON TRUE
      ORDER BY counted.place"
 );
 

@@ -12,10 +12,14 @@ use crate::failure::Failure;
 /// that only those on the page are counted. The peer is looked up by an id that is null for a room,
 /// because a condition on its kind would be tested once for every member.
 ///
-/// The user and the length of a preview are parameters as the database writes them.
+/// The user and the length of a preview are parameters as the database writes them. The summaries come
+/// in the order of the list; with columns of the page's own beside them, in any.
 macro_rules! summaries_of {
     ($user:literal, $characters:literal, $page:literal) => {
-        $crate::record::summaries_of!($user, $characters, $page, "", "", "JOIN")
+        concat!(
+            $crate::record::summaries_of!($user, $characters, $page, "", "", "JOIN"),
+            " ORDER BY h.last_activity_at DESC, page.conversation_id DESC"
+        )
     };
     (
         $user:literal, $characters:literal, $page:literal,
@@ -54,8 +58,7 @@ macro_rules! summaries_of {
             $user,
             " LEFT JOIN chat_user u ON u.id = p.user_id
               LEFT JOIN chat_cursor q
-                ON q.conversation_id = p.conversation_id AND q.user_id = p.user_id
-              ORDER BY h.last_activity_at DESC, page.conversation_id DESC"
+                ON q.conversation_id = p.conversation_id AND q.user_id = p.user_id"
         )
     };
 }

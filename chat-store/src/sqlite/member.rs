@@ -61,9 +61,15 @@ pub(super) const CIRCLES: &str = "SELECT json_group_array(json_array(asked.key, 
          LIMIT ?3)))) AS answer
      FROM json_each(?1) asked";
 
-/// The circle of the user at a place.
+/// The circle of the user at a place: an array, in this order.
 #[derive(Deserialize)]
-struct CircleRow(u64, Vec<(Uuid, u64)>, Vec<(UserId, Uuid)>);
+struct CircleRow {
+    place: u64,
+    /// Conversations, and the changes that made the user a member.
+    memberships: Vec<(Uuid, u64)>,
+    /// Users, and a conversation with each.
+    contacts: Vec<(UserId, Uuid)>,
+}
 
 #[async_trait]
 impl MemberStore for SqliteStore {
@@ -167,7 +173,7 @@ impl MemberStore for SqliteStore {
         let rows = serde_json::from_str(row.text("answer").map_err(Failure::from)?);
         let rows: Vec<CircleRow> = rows.map_err(Failure::from)?;
         let mut circles = vec![Circle::default(); users.len()];
-        for CircleRow(place, memberships, contacts) in rows {
+        for CircleRow { place, memberships, contacts } in rows {
             let (user, circle) = asked(users, &mut circles, place)?;
             let memberships = memberships.into_iter().map(|(id, change_seq)| Membership {
                 user_id: user.clone(),

@@ -66,18 +66,20 @@ pub(super) const MISSED: &str = concat!(
      FROM counted"
 );
 
-/// What was missed of one conversation.
+/// What was missed of one conversation: an array, in this order.
 #[derive(Deserialize)]
-struct Row<'a>(
-    u64,
-    u64,
-    Uuid,
-    u64,
-    u64,
-    u64,
-    #[serde(borrow)] Vec<Vec<Value<'a>>>,
-    #[serde(borrow)] Vec<Vec<Value<'a>>>,
-);
+struct Row<'a> {
+    place: u64,
+    asker: u64,
+    conversation: Uuid,
+    change_seq: u64,
+    since: u64,
+    until: u64,
+    #[serde(borrow)]
+    messages: Vec<Vec<Value<'a>>>,
+    #[serde(borrow)]
+    members: Vec<Vec<Value<'a>>>,
+}
 
 pub(super) async fn missed(
     readers: &SqlitePool,
@@ -99,17 +101,17 @@ pub(super) async fn missed(
         .fetch_one(readers)
         .await?;
     let mut rows: Vec<Row<'_>> = serde_json::from_str(row.text("answer")?)?;
-    rows.sort_by_key(|row| row.0);
+    rows.sort_by_key(|row| row.place);
     let mut answers = vec![Vec::new(); questions.len()];
-    for Row(_, asker, conversation, change_seq, since, until, messages, members) in rows {
-        let (_, answer) = asked(questions, &mut answers, asker)?;
-        let messages = JsonRow::all(MESSAGE, messages);
-        let members = JsonRow::all(MEMBER, members);
+    for row in rows {
+        let (_, answer) = asked(questions, &mut answers, row.asker)?;
+        let messages = JsonRow::all(MESSAGE, row.messages);
+        let members = JsonRow::all(MEMBER, row.members);
         let messages = messages.iter().map(message_created);
         let events = messages.chain(members.iter().map(membership_changed));
         let events = events.collect::<sqlx::Result<_>>()?;
-        let id = ConversationId::from(conversation);
-        answer.push(missed_of(id, change_seq, (since, until), events));
+        let id = ConversationId::from(row.conversation);
+        answer.push(missed_of(id, row.change_seq, (row.since, row.until), events));
     }
     Ok(answers)
 }
