@@ -1,6 +1,7 @@
 /** What the page knows. No DOM and no network: frames in, state out. */
-// 128 random bits: `crypto.randomUUID` is missing where a page comes over plain HTTP.
-const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+// The time and 128 random bits: ids that grow are cheaper to store. `crypto.randomUUID` is missing where a
+// page comes over plain HTTP.
+const newId = () => [Date.now(), ...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("-");
 const newest = (c) => Date.parse(c.lastActivityAt);
 export class State {
   limits = {}; hasMore = false; users = new Map(); presence = new Map(); conversations = new Map();

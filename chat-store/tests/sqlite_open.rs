@@ -113,17 +113,23 @@ async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
     let mut earlier = SqliteConnection::connect_with(&options).await.unwrap();
     for undone in [
         "CREATE UNIQUE INDEX chat_message_change ON chat_message (conversation_id, change_seq)",
+        "DROP INDEX chat_message_client",
+        "CREATE UNIQUE INDEX chat_message_client
+           ON chat_message (conversation_id, sender_id, client_id)",
         "DELETE FROM chat_migration WHERE version > 3",
     ] {
         sqlx::query(undone).execute(&mut earlier).await.unwrap();
     }
     let store = open(&path).await.unwrap();
     let pending = store.pending_migrations().await.unwrap();
-    assert_eq!(pending.iter().map(|one| one.version).collect::<Vec<_>>(), [4]);
+    assert_eq!(pending.iter().map(|one| one.version).collect::<Vec<_>>(), [4, 5]);
     store.migrate().await.unwrap();
     assert!(store.pending_migrations().await.unwrap().is_empty());
     let index = "SELECT 1 FROM sqlite_schema WHERE name = 'chat_message_change'";
     assert!(sqlx::query(index).fetch_optional(&mut earlier).await.unwrap().is_none());
+    let index = "SELECT sql FROM sqlite_schema WHERE name = 'chat_message_client'";
+    let is: String = sqlx::query_scalar(index).fetch_one(&mut earlier).await.unwrap();
+    assert!(is.contains("(client_id, conversation_id, sender_id)"), "{is}");
 }
 
 #[tokio::test]

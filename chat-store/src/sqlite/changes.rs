@@ -24,7 +24,7 @@ pub(super) const CHANGES: &str = concat!(
          FROM chat_message m WHERE m.conversation_id = ?1 AND m.change_seq > ?2
            AND m.seq > (SELECT last_seq - (change_seq - ?2) FROM chat_head
              WHERE conversation_id = ?1)
-         ORDER BY m.seq LIMIT ?3)
+         ORDER BY m.seq LIMIT +?3)
        UNION ALL
        SELECT * FROM (SELECT m.change_seq, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ",
     member_columns!(),
@@ -32,7 +32,7 @@ pub(super) const CHANGES: &str = concat!(
     user_columns!(),
     " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
          WHERE m.conversation_id = ?1 AND m.change_seq > ?2
-         ORDER BY m.change_seq LIMIT ?3)) changes
+         ORDER BY m.change_seq LIMIT +?3)) changes
      WHERE h.conversation_id = ?1"
 );
 

@@ -32,7 +32,7 @@ pub(super) const PUBLIC_ROOMS: &str = concat!(
     conversation_columns!(),
     " FROM chat_conversation c JOIN chat_head h ON h.conversation_id = c.id
       WHERE c.kind = 'room' AND c.visibility = 'public' AND (c.name_key, c.id) > (?1, ?2)
-      ORDER BY c.name_key, c.id LIMIT ?3"
+      ORDER BY c.name_key, c.id LIMIT +?3"
 );
 
 const BY_PAIR: &str = concat!(
@@ -50,7 +50,7 @@ pub(super) const RECENT: &str = concat!(
        SELECT conversation_id, id FROM chat_message ORDER BY id DESC LIMIT 4096),
      page AS MATERIALIZED (
        SELECT conversation_id, max(id) AS latest_id FROM latest
-       GROUP BY conversation_id ORDER BY latest_id DESC LIMIT ?1)
+       GROUP BY conversation_id ORDER BY latest_id DESC LIMIT +?1)
      SELECT ",
     conversation_columns!(),
     " FROM page

@@ -22,7 +22,7 @@ pub(super) const SUMMARIES: &str = summaries_of!(
      FROM chat_member b JOIN chat_head h ON h.conversation_id = b.conversation_id
      WHERE b.user_id = ?1 AND b.state = 'joined'
        AND (h.last_activity_at, h.conversation_id) < (?3, ?4)
-     ORDER BY h.last_activity_at DESC, h.conversation_id DESC LIMIT ?5"
+     ORDER BY h.last_activity_at DESC, h.conversation_id DESC LIMIT +?5"
 );
 
 pub(super) const SUMMARY: &str = summaries_of!(

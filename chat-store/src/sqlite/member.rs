@@ -34,7 +34,7 @@ pub(super) const MEMBERS: &str = concat!(
     user_columns!(),
     " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
       WHERE m.conversation_id = ?1 AND m.user_id > ?2 AND m.state = 'joined'
-      ORDER BY m.user_id LIMIT ?3"
+      ORDER BY m.user_id LIMIT +?3"
 );
 
 pub(super) const MEMBERSHIPS: &str = "SELECT m.user_id AS member_id,
@@ -58,7 +58,7 @@ pub(super) const CIRCLES: &str = "SELECT json_group_array(json_array(asked.key, 
          WHERE m.user_id = asked.value AND m.state = 'joined' AND o.state = 'joined'
            AND o.user_id <> asked.value
          GROUP BY o.user_id
-         LIMIT ?3)))) AS answer
+         LIMIT +?3)))) AS answer
      FROM json_each(?1) asked";
 
 /// The circle of the user at a place: an array, in this order.

@@ -14,6 +14,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (2, "probe", include_str!("../../migrations/sqlite/0002_probe.sql")),
     (3, "head_follows", include_str!("../../migrations/sqlite/0003_head_follows.sql")),
     (4, "changes_by_seq", include_str!("../../migrations/sqlite/0004_changes_by_seq.sql")),
+    (5, "client_ids_first", include_str!("../../migrations/sqlite/0005_client_ids_first.sql")),
 ]);
 
 impl SqliteStore {

@@ -10,6 +10,9 @@ use super::{
 /// How SQLite would go about a statement. What it walks through is left out where that is the
 /// statement's own input or an intermediate result.
 async fn plan(query: &str) -> Vec<String> {
+    // SQLite plans by the value of a limit that is a parameter and nothing else, and so prepares the
+    // statement anew each time it is run (`sqlite3ExprIsInteger`). It does not look behind a sign.
+    assert!(!query.contains("LIMIT ?"), "prepared anew each time: {query}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
@@ -54,7 +57,7 @@ async fn assert_searches(query: &str, steps: &[&str]) {
 #[tokio::test]
 async fn an_append_looks_only_for_what_it_was_given() {
     let member = "SEARCH b USING PRIMARY KEY (conversation_id=? AND user_id=?)";
-    let repeat = "chat_message_client (conversation_id=? AND sender_id=? AND client_id=?)";
+    let repeat = "chat_message_client (client_id=? AND conversation_id=? AND sender_id=?)";
     let head = "SEARCH h USING PRIMARY KEY (conversation_id=?)";
     assert_searches(append::CHECK, &[member, repeat, "(username_key=?)", head]).await;
     assert_searches(append::lone::INSERT, &[member, head]).await;
@@ -107,6 +110,7 @@ async fn people_and_rooms_are_found_by_indexes() {
         (conversation::PUBLIC_ROOMS, "chat_conversation_public ((name_key,id)>(?,?))"),
         (conversation::BY_NAME, "chat_conversation_name (name_key=?)"),
         (user::USER_BY_NAME, "(username_key=?)"),
+        (user::USERS, "SEARCH u USING PRIMARY KEY (id=?)"),
         (user::SEARCH, "chat_user_display_key (display_key>? AND display_key<?)"),
         (account::BY_NAME, "(username_key=?)"),
         (login::BY_TOKEN, "(token_hash=?)"),

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::SqliteStore;
+use super::json_row::{JsonRow, json_columns};
+use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::record::{read_all, read_optional, read_user, recorded_user, user_columns};
 use crate::value::{end_of, integer, json};
@@ -14,20 +16,32 @@ pub(super) const USER_BY_NAME: &str =
 
 const USER_BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.id = ?1");
 
+json_columns! {
+    USER, user: "user_id", "username", "display_name", "user_created_at", "last_seen_at",
+}
+
+pub(super) const USERS: &str = concat!(
+    "SELECT json_group_array(",
+    user!(),
+    ") AS answer FROM (SELECT ",
+    user_columns!(),
+    " FROM chat_user u WHERE u.id IN (SELECT value FROM json_each(?1)))"
+);
+
 /// Each half goes through an index of its own; the union removes who is in both.
 pub(super) const SEARCH: &str = concat!(
     "SELECT * FROM (SELECT ",
     user_columns!(),
     ", u.username_key FROM chat_user u
       WHERE u.username_key >= ?1 AND u.username_key < ?2
-      ORDER BY u.username_key LIMIT ?3)
+      ORDER BY u.username_key LIMIT +?3)
     UNION
     SELECT * FROM (SELECT ",
     user_columns!(),
     ", u.username_key FROM chat_user u
       WHERE u.display_key >= ?1 AND u.display_key < ?2
-      ORDER BY u.username_key LIMIT ?4)
-    ORDER BY username_key LIMIT ?3"
+      ORDER BY u.username_key LIMIT +?4)
+    ORDER BY username_key LIMIT +?3"
 );
 
 #[async_trait]
@@ -48,13 +62,11 @@ impl UserStore for SqliteStore {
     }
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
-        const USERS: &str = concat!(
-            "SELECT ",
-            user_columns!(),
-            " FROM chat_user u WHERE u.id IN (SELECT value FROM json_each(?1))"
-        );
-        let rows = sqlx::query(USERS).bind(json(ids)?).fetch_all(&self.readers).await;
-        Ok(read_all(&rows.map_err(Failure::from)?, read_user)?)
+        let query = sqlx::query(USERS).bind(json(ids)?);
+        let row = query.fetch_one(&self.readers).await.map_err(Failure::from)?;
+        let rows = serde_json::from_str(row.text("answer").map_err(Failure::from)?);
+        let rows = JsonRow::all(USER, rows.map_err(Failure::from)?);
+        Ok(read_all(&rows, read_user)?)
     }
 
     async fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
