@@ -40,14 +40,15 @@ impl Serve {
         tracing::info!(address = %server.local_addr(), dev = config.dev, "listening");
 
         let stop = CancellationToken::new();
-        let run = server.run(stop.cancelled());
+        // A task: the thread that is here is no worker, and would be woken for every connection.
+        let run = tokio::spawn(server.run(stop.clone().cancelled_owned()));
         let impatience = async {
             signals.recv().await;
             stop.cancel();
             signals.recv().await;
         };
         tokio::select! {
-            () = run => Ok(()),
+            ran = run => Ok(ran?),
             () = impatience => Err("stopped at once by a second signal".into()),
         }
     }

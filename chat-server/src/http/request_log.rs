@@ -1,8 +1,8 @@
+use std::future::Future;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use chat_http::CallerId;
 use uuid::Uuid;
@@ -32,26 +32,32 @@ impl RequestId {
     }
 }
 
-/// The outermost layer: names every request, and writes one line about it when it is answered, with
-/// the user who made it, where the API found out.
+/// Names a request, and writes one line about it when it is answered, with the user who made it, where
+/// the API found out.
 ///
-/// The line has the pattern of the path and never the path itself or its query, so that no id and
-/// no token gets into a log by way of an address.
-pub(super) async fn log_request(mut request: Request, next: Next) -> Response {
+/// `path` is the pattern of the path and never the path itself or its query, so that no id and no
+/// token gets into a log by way of an address.
+pub(super) async fn log_request<F>(
+    path: &str,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let began = Instant::now();
     let id = RequestId::of(&request);
     let name = HeaderValue::try_from(id.as_str()).expect("an id is visible ASCII");
     let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().cloned();
     request.headers_mut().insert(X_REQUEST_ID, name.clone());
     request.extensions_mut().insert(id.clone());
 
-    let mut response = next.run(request).await;
+    let mut response = answer(request).await;
     response.headers_mut().insert(X_REQUEST_ID, name);
     tracing::info!(
         request_id = id.as_str(),
         %method,
-        path = path.as_ref().map_or("(none)", MatchedPath::as_str),
+        path,
         status = response.status().as_u16(),
         user = response.extensions().get::<CallerId>().map(|caller| caller.0.as_str()),
         duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),

@@ -2,7 +2,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,11 +11,12 @@ use super::capacity::Capacity;
 use super::connection::{self, ConnectionSettings};
 use super::guarded::GuardedStream;
 use super::refusal::refusal;
+use crate::http::Site;
 
 /// Takes connections and has each served by a task.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    pub(super) router: Router,
+    pub(super) site: Site,
     pub(super) settings: ConnectionSettings,
     pub(super) capacity: Arc<Capacity>,
     /// The tasks.
@@ -66,7 +66,7 @@ impl Acceptor {
         self.connections.spawn(connection::serve(
             GuardedStream::new(stream, place, self.settings.write_timeout),
             peer,
-            self.router.clone(),
+            self.site.clone(),
             self.settings,
             self.stop.clone(),
             self.cut.clone(),

@@ -1,18 +1,19 @@
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use chat_core::auth::PeerAddress;
+use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use super::guarded::GuardedStream;
+use crate::http::Site;
 
 /// What one connection may cost, whatever its requests are.
 #[derive(Debug, Clone, Copy)]
@@ -30,14 +31,14 @@ pub(super) struct ConnectionSettings {
 pub(super) async fn serve(
     stream: GuardedStream,
     peer: IpAddr,
-    router: Router,
+    site: Site,
     settings: ConnectionSettings,
     stop: CancellationToken,
     cut: CancellationToken,
 ) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(peer));
-        router.clone().oneshot(request.map(Body::new))
+        site.clone().answer(request.map(Body::new)).map(Ok::<_, Infallible>)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

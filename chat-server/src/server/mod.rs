@@ -26,7 +26,8 @@ use self::connection::ConnectionSettings;
 pub use self::error::StartError;
 use self::guarded::GuardedStream;
 use crate::config::Config;
-use crate::{Engine, demo, http};
+use crate::http::Site;
+use crate::{Engine, demo};
 
 /// How often expired sessions are removed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -73,7 +74,7 @@ impl Server {
             ws_config(&config),
         );
         let acceptor = Acceptor {
-            router: http::router(&engine, ws.clone(), &leaving, &config),
+            site: Site::new(&engine, ws.clone(), &leaving, &config),
             settings: ConnectionSettings {
                 header_timeout: Duration::from_millis(config.http.header_timeout_ms),
                 header_bytes: config.http.header_bytes,
