@@ -154,16 +154,16 @@ impl Appender {
                     match self.append(vec![pending.draft.clone()]).await {
                         Ok(outcomes) => self.settle(vec![pending], outcomes),
                         Err(error @ ChatError::Store(StoreError::Failed(_))) => {
-                            refuse(vec![pending], &error);
+                            refuse(vec![pending], error);
                         }
                         // The store has gone away meanwhile: nobody need wait for each to fail.
                         Err(error) => {
-                            refuse(std::iter::once(pending).chain(rest.by_ref()).collect(), &error)
+                            refuse(std::iter::once(pending).chain(rest.by_ref()).collect(), error);
                         }
                     }
                 }
             }
-            Err(error) => refuse(batch, &error),
+            Err(error) => refuse(batch, error),
         }
     }
 
@@ -203,7 +203,7 @@ impl Appender {
             queue.turned_away = true;
             std::mem::take(&mut queue.waiting)
         };
-        refuse(waiting, &StoreError::CircuitOpen { retry_after: RETRY }.into());
+        refuse(waiting, StoreError::CircuitOpen { retry_after: RETRY }.into());
     }
 
     /// Tells everybody of what was stored, and then each sender.
@@ -231,26 +231,22 @@ impl Appender {
 }
 
 /// Answers every sender of a batch that was not stored.
-fn refuse(batch: Vec<Pending>, error: &ChatError) {
+fn refuse(batch: Vec<Pending>, error: ChatError) {
     if !error.is_refusal() {
-        tracing::error!(messages = batch.len(), error = %causes(error), "messages were not stored");
+        tracing::error!(messages = batch.len(), error = %causes(&error), "messages were not stored");
     }
-    for pending in batch {
-        let error = match error {
-            ChatError::Store(StoreError::Full(_)) => {
-                ChatError::Store(StoreError::Full("the batch was not stored".into()))
+    // Who no longer waits needs no answer.
+    match error {
+        ChatError::Store(error) => {
+            for (pending, error) in batch.into_iter().zip(error.for_several()) {
+                let _ = pending.answer.send(Err(error.into()));
             }
-            ChatError::Store(StoreError::Failed(_)) => {
-                ChatError::Store(StoreError::failed("the message was not stored"))
+        }
+        // Nobody knows what became of them.
+        _ => {
+            for pending in batch {
+                let _ = pending.answer.send(Err(ChatError::Timeout));
             }
-            ChatError::Store(StoreError::CircuitOpen { retry_after }) => {
-                ChatError::Store(StoreError::CircuitOpen { retry_after: *retry_after })
-            }
-            ChatError::Store(_) => {
-                ChatError::Store(StoreError::unavailable("the batch was not stored"))
-            }
-            _ => ChatError::Timeout,
-        };
-        let _ = pending.answer.send(Err(error));
+        }
     }
 }

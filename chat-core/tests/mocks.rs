@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "where a test cannot go on, it has failed")]
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,10 +54,10 @@ async fn conversation(messages: MockMessageStore) -> (Chat, Actor, MessageSend) 
 
 #[tokio::test]
 async fn a_failing_store_is_told_by_what_can_be_done() {
-    for (failure, code) in [
-        (StoreError::unavailable("away"), ErrorCode::Unavailable),
-        (StoreError::Full("no room".into()), ErrorCode::Unavailable),
-        (StoreError::failed("broken"), ErrorCode::Internal),
+    for (failure, code, cause) in [
+        (StoreError::unavailable("away"), ErrorCode::Unavailable, "away"),
+        (StoreError::Full("no room".into()), ErrorCode::Unavailable, "no room"),
+        (StoreError::failed("broken"), ErrorCode::Internal, "broken"),
     ] {
         let mut messages = MockMessageStore::new();
         let mut failure = Some(failure);
@@ -66,6 +67,11 @@ async fn a_failing_store_is_told_by_what_can_be_done() {
         assert_eq!(error.code(), code);
         let told = error.payload().message;
         assert!(!told.contains("away") && !told.contains("broken"), "no causes: {told}");
+        // Whoever embeds the engine gets to the cause, all the same.
+        let causes: Vec<_> = std::iter::successors(error.source(), |&error| error.source())
+            .map(ToString::to_string)
+            .collect();
+        assert!(causes.iter().any(|told| told == cause), "{causes:?}");
     }
 }
 

@@ -190,6 +190,17 @@ fn time_is_kept_within_the_leeway() {
 }
 
 #[test]
+fn who_is_let_in_within_the_leeway_stays_until_its_end() {
+    let end = |exp: i64| {
+        let token = signed(&with(&json!({"exp": exp})));
+        authenticator().identify(&token, now()).unwrap().expires_at.unwrap().as_second()
+    };
+    assert_eq!(end(NOW + 1), NOW + 1, "in force: it ends when it says");
+    assert_eq!(end(NOW), NOW + 5);
+    assert_eq!(end(NOW - 4), NOW + 1);
+}
+
+#[test]
 fn no_leeway_accepts_nothing_that_has_expired() {
     let config = JwtConfig { leeway: std::time::Duration::ZERO, ..JwtConfig::default() };
     let exact = JwtAuthenticator::hs256(&key(), config).unwrap();

@@ -29,8 +29,8 @@ const READER_CACHE: &str = "-512";
 const LOG_BYTES: &str = "67108864";
 
 impl SqliteStore {
-    /// Opens a database file, and makes it if it is not there. Takes a path, or a URL such as
-    /// `sqlite:data/chat.db`.
+    /// Opens a database file, and makes it if it is not there; its folder must be. Takes a path, or a
+    /// URL such as `sqlite:data/chat.db`.
     ///
     /// The tables are made by [`migrate`](Self::migrate).
     ///
