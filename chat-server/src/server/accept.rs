@@ -13,6 +13,10 @@ use super::guarded::GuardedStream;
 use super::refusal::refusal;
 use crate::http::Site;
 
+/// How many connections are taken at once: when thousands come in one moment, as after a restart, those who
+/// are here already have their turns in between.
+const IN_A_ROW: usize = 12;
+
 /// Takes connections and has each served by a task.
 #[derive(Debug)]
 pub(super) struct Acceptor {
@@ -32,11 +36,16 @@ impl Acceptor {
     /// so it waits a little and goes on: above all when the process has no file descriptor left.
     pub(super) async fn accept_from(&self, listener: &TcpListener) {
         let mut backoff = Backoff::default();
+        let mut taken = 0_usize;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     backoff.reset();
                     self.admit(stream, peer);
+                    taken += 1;
+                    if taken.is_multiple_of(IN_A_ROW) {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
