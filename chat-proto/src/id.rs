@@ -180,7 +180,7 @@ text_id!(
 );
 text_id!(
     /// A sender's own id for a message: what makes a repeated send the same message.
-    /// At most 128 printable ASCII characters.
+    /// At most 128 visible ASCII characters.
     ClientId,
     128,
     |c| c.is_ascii_graphic()

@@ -58,11 +58,12 @@ impl Site {
         leaving: &CancellationToken,
         config: &Config,
     ) -> Self {
+        let limit = Duration::from_millis(config.http.request_timeout_ms);
         Self(Arc::new(Inner {
-            ws_path: format!("{}/ws", config.base_path.as_str()),
+            ws_path: format!("{}/ws", config.base_path),
             ws,
-            pages: pages(engine, leaving, config),
-            limit: Duration::from_millis(config.http.request_timeout_ms),
+            pages: pages(engine, leaving, config, limit),
+            limit,
         }))
     }
 
@@ -81,7 +82,7 @@ impl Site {
     }
 }
 
-fn pages(engine: &Engine, leaving: &CancellationToken, config: &Config) -> Router {
+fn pages(engine: &Engine, leaving: &CancellationToken, config: &Config, limit: Duration) -> Router {
     let api = HttpConfig {
         accounts: Some(engine.accounts.clone()),
         origins: OriginPolicy::new(config.origins.clone()).https_only(config.cookie.secure),
@@ -100,7 +101,6 @@ fn pages(engine: &Engine, leaving: &CancellationToken, config: &Config) -> Route
     if let Some(issuer) = &engine.development_issuer {
         router = router.merge(dev_token::route(Arc::clone(issuer), config.dev_allow_remote));
     }
-    let limit = Duration::from_millis(config.http.request_timeout_ms);
     router.layer(from_fn(move |request: Request, next: Next| async move {
         let path = request.extensions().get::<MatchedPath>().cloned();
         let path = path.as_ref().map_or("(none)", MatchedPath::as_str);

@@ -9,13 +9,14 @@ mod guarded;
 mod refusal;
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::auth::{OriginPolicy, PLAIN_SESSION_COOKIE, SECURE_SESSION_COOKIE};
 use chat_ws::{ConnectionConfig, WsConfig, WsEndpoint};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,6 +32,10 @@ use crate::{Engine, demo};
 
 /// How often expired sessions are removed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// How many connections may wait until they are taken, unless the system has a lower limit
+/// (`net.core.somaxconn`). Who finds no place tries again after one second, three and seven.
+const WAITING: u32 = 4096;
 
 /// A server that listens, and answers once it runs.
 #[derive(Debug)]
@@ -57,9 +62,9 @@ impl Server {
         if config.dev && !config.dev_allow_remote && !config.listen.ip().is_loopback() {
             return Err(StartError::RemoteDevelopment(config.listen));
         }
-        let listen = |source| StartError::listen(config.listen, source);
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let local_addr = listener.local_addr().map_err(listen)?;
+        let failed = |source| StartError::listen(config.listen, source);
+        let listener = listen(config.listen).map_err(failed)?;
+        let local_addr = listener.local_addr().map_err(failed)?;
         let engine = Engine::open(&config).await?;
         if config.dev {
             demo::prepare(&engine).await.map_err(StartError::Demo)?;
@@ -133,6 +138,14 @@ impl Server {
         engine.close().await;
         tracing::info!("stopped");
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that starts again need not wait for the connections of the last one.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// Removes expired sessions now and then, for ever.

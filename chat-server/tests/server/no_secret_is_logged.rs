@@ -89,6 +89,7 @@ async fn no_secret_is_logged() {
     }
     assert!(log.contains("path=\"/api/chat/auth/me\"") || log.contains("path=/api/chat/auth/me"));
     assert!(log.contains("session=") && log.contains("user="), "connections say whose they are");
+    assert!(log.contains("path=\"/api/chat/ws\"") || log.contains("path=/api/chat/ws"));
     assert!(log.lines().filter(|line| line.contains(" request_id=")).count() > 20);
     let of_user = |line: &&str| line.contains(" request_id=") && line.contains(" user=\"u-1\"");
     assert!(log.lines().filter(of_user).count() > 0, "requests say whose they are");

@@ -34,6 +34,21 @@ async fn unknown_paths_and_methods_are_problems_with_a_code() {
 }
 
 #[tokio::test]
+async fn a_handshake_is_named_like_any_request() {
+    let server = TestServer::start(|_| {}).await;
+    for (head, status) in [
+        ("GET /api/chat/ws HTTP/1.1", 426),
+        ("POST /api/chat/ws HTTP/1.1", 405),
+        ("GET /api/chat/ws/ HTTP/1.1", 404),
+    ] {
+        let answer = server.request(&format!("{head}\r\nx-request-id: test-1"), "").await;
+        assert_eq!(answer.status, status, "{head}");
+        assert_eq!(answer.header("x-request-id"), "test-1", "{head}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_page_comes_with_its_policy_and_is_not_sent_twice() {
     let server = TestServer::start(|_| {}).await;
     let page = server.get("/").await;
