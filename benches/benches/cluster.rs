@@ -87,8 +87,7 @@ impl Place {
     async fn new(one: Link, two: Link) -> Self {
         let store = Arc::new(MemoryStore::new());
         let mut config = ChatConfig { resume_window_ms: 0, ..ChatConfig::default() };
-        config.limits.messages_per_second = 0;
-        config.limits.conversations_per_minute = 0;
+        config.limits = config.limits.without_rates();
         let brokers = [one.0.clone(), two.0.clone()];
         let nodes = [one, two].map(|(broker, presence)| {
             let builder = Chat::builder(store.clone()).broker(broker).presence(presence);

@@ -119,8 +119,7 @@ fn list(runtime: &Runtime, databases: &Databases, amounts: Amounts) {
 /// Somebody with so many conversations, each with a message in it.
 async fn conversations(store: Arc<dyn Store>, count: usize) -> Actor {
     let mut config = ChatConfig::default();
-    config.limits.messages_per_second = 0;
-    config.limits.conversations_per_minute = 0;
+    config.limits = config.limits.without_rates();
     config.limits.memberships_per_user = count.max(config.limits.memberships_per_user);
     let chat = Chat::builder(store).config(config).build();
     let owner = chat.admit(&UserClaims::of("owner".parse().expect("an id"))).await.expect("a user");

@@ -49,8 +49,7 @@ async fn next(session: &mut Session) -> Value {
 
 fn unlimited() -> ChatConfig {
     let mut config = ChatConfig::default();
-    config.limits.conversations_per_minute = 0;
-    config.limits.messages_per_second = 0;
+    config.limits = config.limits.without_rates();
     config
 }
 

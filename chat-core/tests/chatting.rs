@@ -6,7 +6,7 @@ mod common;
 
 use chat_core::auth::{Identity, UserClaims};
 use chat_core::proto::CloseCode;
-use chat_core::{ChatConfig, Outgoing, PresenceScope, Session};
+use chat_core::{Actor, ChatConfig, Outgoing, PresenceScope, Session};
 use common::{Device, PATIENCE, chat, chat_with, unlimited};
 use serde_json::{Value, json};
 
@@ -426,7 +426,11 @@ async fn when_somebody_was_here_is_told_to_those_who_may_know() {
     drop(Device::attach(&chat, "bo").await);
     ada.wait_for(|frame| frame["payload"]["lastSeenAt"].is_string()).await;
     assert_eq!(chat.user(&bo).await.unwrap().last_seen_at, None, "a stranger may ask");
-    assert_eq!(chat.search_users("bo", None).await.unwrap()[0].last_seen_at, None);
+    assert_eq!(
+        chat.search_users(&Actor::user("ada".parse().unwrap()), "bo", None).await.unwrap()[0]
+            .last_seen_at,
+        None
+    );
     let peer = ada.does("conversation.list", json!({})).await["data"][0]["peer"].take();
     assert!(peer["lastSeenAt"].is_string(), "who shares a conversation may know: {peer}");
 }

@@ -13,10 +13,10 @@ use crate::problem::Problem;
 /// `GET /rooms`: public rooms, in the order of their names.
 pub(crate) async fn list(
     State(chat): State<Chat>,
-    _: Caller,
+    caller: Caller,
     params: Params,
 ) -> Answer<Page<Conversation>> {
-    Ok(Json(chat.rooms(params.cursor().as_ref(), params.limit()?).await?))
+    Ok(Json(chat.rooms(&caller.actor, params.cursor().as_ref(), params.limit()?).await?))
 }
 
 #[derive(Debug, Deserialize)]

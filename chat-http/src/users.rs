@@ -12,18 +12,18 @@ use crate::extract::{Caller, Params, PathId};
 /// among them is found by more letters.
 pub(crate) async fn search(
     State(chat): State<Chat>,
-    _: Caller,
+    caller: Caller,
     params: Params,
 ) -> Answer<Page<User>> {
     let query = params.text("query").unwrap_or_default();
-    Ok(whole_list(chat.search_users(query, params.limit()?).await?))
+    Ok(whole_list(chat.search_users(&caller.actor, query, params.limit()?).await?))
 }
 
 /// `GET /users/{id}`.
 pub(crate) async fn show(
     State(chat): State<Chat>,
-    _: Caller,
+    caller: Caller,
     PathId(id): PathId<UserId>,
 ) -> Answer<User> {
-    Ok(Json(chat.user(&id).await?))
+    Ok(Json(chat.profile(&caller.actor, &id).await?))
 }

@@ -5,6 +5,7 @@ mod frame;
 mod id;
 mod limits;
 mod model;
+mod operation;
 mod page;
 mod text;
 
@@ -22,6 +23,7 @@ pub use model::{
     Conversation, ConversationKind, ConversationSummary, Member, MemberProfile, MemberRole,
     MemberState, Message, MessagePreview, PresenceEntry, PresenceStatus, User, Visibility,
 };
+pub use operation::{Class, Operation};
 pub use page::{Cursor, CursorError, HistoryMeta, HistoryPage, Page, PageMeta};
 pub use text::{DisplayName, MessageBody, RoomName, TextError, Topic, Username};
 

@@ -20,6 +20,26 @@ pub struct Limits {
     pub message_burst: u32,
     /// Conversations a user may open or create each minute. Default 10.
     pub conversations_per_minute: u32,
+    /// Times a user may join or leave a room each minute, all of them at once. Default 120.
+    pub membership_changes_per_minute: u32,
+    /// What a user may look up each second, over time: pages, lists, searches. Default 50.
+    pub reads_per_second: u32,
+    /// What a user may look up at once. Default 500.
+    pub read_burst: u32,
+    /// Of a user's operations that ask the store, how many are carried out at a time; others of the
+    /// same user wait. Sends do not count. Default 4.
+    pub operations_at_once: usize,
+    /// What a user may signal each second, over time: typing and receipts are 1 each, a change of
+    /// presence is 25. Default 50.
+    pub signals_per_second: u32,
+    /// What a user may signal at once. Default 300.
+    pub signal_burst: u32,
+    /// The most conversations that one `session.resume` names. Default 1,000.
+    pub resume_conversations: usize,
+    /// Conversations that a user may resume each minute, all of them at once. Default 20,000.
+    pub resume_conversations_per_minute: u32,
+    /// Times a user's devices may connect each minute, all of them at once. Default 120.
+    pub connects_per_minute: u32,
     /// Connections of one user at a time. Default 20.
     pub sessions_per_user: usize,
     /// Rooms a user may be a member of, and direct conversations the user may open, in all. Default
@@ -47,6 +67,15 @@ impl Default for Limits {
             messages_per_second: 10,
             message_burst: 30,
             conversations_per_minute: 10,
+            membership_changes_per_minute: 120,
+            reads_per_second: 50,
+            read_burst: 500,
+            operations_at_once: 4,
+            signals_per_second: 50,
+            signal_burst: 300,
+            resume_conversations: 1_000,
+            resume_conversations_per_minute: 20_000,
+            connects_per_minute: 120,
             sessions_per_user: 20,
             memberships_per_user: 1_000,
             typing_resend_ms: 2_000,
@@ -54,6 +83,25 @@ impl Default for Limits {
             receipt_members: 100,
             presence_members: 1_000,
             resume_changes: 1_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The same, without a limit on how often or how many at once: for programs that fill a store, and
+    /// for tests and benchmarks.
+    #[must_use]
+    pub const fn without_rates(self) -> Self {
+        Self {
+            messages_per_second: 0,
+            conversations_per_minute: 0,
+            membership_changes_per_minute: 0,
+            reads_per_second: 0,
+            operations_at_once: 0,
+            signals_per_second: 0,
+            resume_conversations_per_minute: 0,
+            connects_per_minute: 0,
+            ..self
         }
     }
 }

@@ -66,8 +66,7 @@ impl Subscriber for CountStatements {
 /// An engine without a cache, so that the statements are those of the worst case.
 fn engine(store: &OpenStore) -> Chat {
     let mut config = ChatConfig { reconcile_interval_ms: 3_600_000, ..ChatConfig::default() };
-    config.limits.conversations_per_minute = 0;
-    config.limits.messages_per_second = 0;
+    config.limits = config.limits.without_rates();
     Chat::builder(store.store()).config(config).uncached().build()
 }
 

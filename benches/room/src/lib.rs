@@ -34,8 +34,7 @@ impl Room {
     /// When the store fails.
     pub async fn with_devices(store: Arc<dyn Store>, count: usize) -> Self {
         let mut config = ChatConfig { resume_window_ms: 0, ..ChatConfig::default() };
-        config.limits.messages_per_second = 0;
-        config.limits.conversations_per_minute = 0;
+        config.limits = config.limits.without_rates();
         let chat = Chat::builder(store).config(config).build();
         let owner = chat.admit(&claims("owner")).await.expect("a user");
         let owner = Actor::user(owner.id);

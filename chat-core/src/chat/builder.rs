@@ -11,7 +11,7 @@ use crate::broker::Broker;
 use crate::cache::{CacheConfig, CachedStore};
 use crate::config::ChatConfig;
 use crate::gather::GatheredStore;
-use crate::limit::{CountedLimit, Counting, Limit, SharedLimits};
+use crate::limit::{Budgets, CountedLimit, Counting, Limit, SharedLimits, Turns};
 use crate::memory::MemoryPresence;
 use crate::presence::{Presence, PresenceStore};
 use crate::router::{Router, causes};
@@ -204,6 +204,8 @@ impl ChatBuilder {
                 Arc::clone(&counting),
             ),
             counting,
+            budgets: Budgets::new(&limits),
+            turns: Turns::new(limits.operations_at_once),
             arrivals: Arrivals::default(),
             pairs: Pairs::new(),
             readiness: Readiness::new(stores.probe.clone(), broker),

@@ -1,5 +1,5 @@
 use chat_proto::{
-    ConversationId, ConversationSummary, Cursor, MemberProfile, Page, PeerTarget, UserId,
+    ConversationId, ConversationSummary, Cursor, MemberProfile, Operation, Page, PeerTarget, UserId,
 };
 use jiff::Timestamp;
 
@@ -14,13 +14,14 @@ impl Chat {
     /// # Errors
     ///
     /// [`ChatError::Invalid`] when no user is named, [`ChatError::NotFound`] when there is no such
-    /// user, [`ChatError::SelfConversation`], and where it has to be made
-    /// [`ChatError::RateLimited`] or [`ChatError::TooMany`]; or a failure of the store.
+    /// user, [`ChatError::SelfConversation`], [`ChatError::RateLimited`], and where it has to be made
+    /// [`ChatError::TooMany`]; or a failure of the store.
     pub async fn open_direct(
         &self,
         actor: &Actor,
         peer: &PeerTarget,
     ) -> Result<ConversationSummary, ChatError> {
+        let _turn = self.begin_read(actor, Operation::ConversationOpen).await?;
         let peer = match (&peer.user_id, &peer.username) {
             (Some(id), _) => self.user(id).await?,
             (None, Some(name)) => self.user_by_name(name).await?,
@@ -48,16 +49,26 @@ impl Chat {
             router.appear(&actor.user_id, opened.conversation.id, 1);
             router.appear(&peer.id, opened.conversation.id, 2);
         }
-        self.conversation(actor, opened.conversation.id).await
+        self.own_summary(actor, opened.conversation.id).await
     }
 
     /// One conversation, as the actor sees it.
     ///
     /// # Errors
     ///
-    /// [`ChatError::NotFound`] when there is none or the actor is not a member, or a failure of
-    /// the store.
+    /// [`ChatError::RateLimited`], [`ChatError::NotFound`] when there is none or the actor is not a
+    /// member, or a failure of the store.
     pub async fn conversation(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+    ) -> Result<ConversationSummary, ChatError> {
+        let _turn = self.begin_read(actor, Operation::ConversationShow).await?;
+        self.own_summary(actor, id).await
+    }
+
+    /// The same as a part of another operation.
+    pub(crate) async fn own_summary(
         &self,
         actor: &Actor,
         id: ConversationId,
@@ -80,13 +91,15 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], or a failure of the store.
+    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], [`ChatError::RateLimited`], or a failure of
+    /// the store.
     pub async fn conversations(
         &self,
         actor: &Actor,
         cursor: Option<&Cursor>,
         limit: Option<usize>,
     ) -> Result<Page<ConversationSummary>, ChatError> {
+        let _turn = self.begin_read(actor, Operation::ConversationList).await?;
         let limit = self.page_size(limit)?;
         let after = cursor.map(Cursor::decode).transpose()?;
         let inbox = &self.engine.shown.inbox;
@@ -99,7 +112,8 @@ impl Chat {
     /// # Errors
     ///
     /// [`ChatError::NotFound`] when there is none or the actor is not a member,
-    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], or a failure of the store.
+    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], [`ChatError::RateLimited`], or a failure of
+    /// the store.
     pub async fn members(
         &self,
         actor: &Actor,
@@ -107,6 +121,7 @@ impl Chat {
         cursor: Option<&Cursor>,
         limit: Option<usize>,
     ) -> Result<Page<MemberProfile>, ChatError> {
+        let _turn = self.begin_read(actor, Operation::ConversationMembers).await?;
         let limit = self.page_size(limit)?;
         let after: Option<UserId> = cursor.map(Cursor::decode).transpose()?;
         self.authorise(Action::View, actor, id).await?;
@@ -119,8 +134,9 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// A failure of the store.
+    /// [`ChatError::RateLimited`], or a failure of the store.
     pub async fn unread(&self, actor: &Actor) -> Result<UnreadTotal, ChatError> {
+        let _turn = self.begin_read(actor, Operation::UnreadCount).await?;
         self.within(self.engine.shown.inbox.unread_total(&actor.user_id)).await
     }
 }

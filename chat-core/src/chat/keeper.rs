@@ -15,7 +15,7 @@ use crate::router::{Router, causes};
 use crate::sharded::lock;
 use crate::store::LoginSessionStore;
 use crate::tasks::Tasks;
-use crate::typing::TypingTable;
+use crate::typing::{Told, TypingTable};
 
 /// How long after a failed renewal of the lease the next try is.
 const RENEW_AGAIN: Duration = Duration::from_secs(1);
@@ -84,10 +84,15 @@ async fn expire_typing(typing: Arc<Mutex<TypingTable>>, router: Arc<Router>) {
     let mut ticks = interval(TICK);
     loop {
         let now = ticks.tick().await;
-        let expired = lock(&typing).expire(now);
-        for (conversation_id, user_id) in expired {
-            let event = SignalEvent::TypingStopped { conversation_id, user_id: user_id.clone() };
-            router.signal(conversation_id, &user_id, &event);
+        let due = lock(&typing).due(now);
+        for Told { conversation: conversation_id, user, typing } in due {
+            let user_id = user.clone();
+            let event = if typing {
+                SignalEvent::TypingStarted { conversation_id, user_id }
+            } else {
+                SignalEvent::TypingStopped { conversation_id, user_id }
+            };
+            router.signal(conversation_id, &user, &event);
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use chat_proto::{ConversationId, PresenceEntry, PresenceStatus, SignalEvent, UserId};
+use chat_proto::{ConversationId, Operation, PresenceEntry, PresenceStatus, SignalEvent, UserId};
 use tokio::time::Instant;
 
 use super::{Actor, Chat, Engine};
@@ -14,12 +14,16 @@ const GLANCE: Duration = Duration::from_millis(500);
 impl Chat {
     /// Shows the actor as typing, for `limits.typing_expiry_ms` or until the next message.
     ///
+    /// Others are told of the first few turns from typing to not typing at once, and then of two
+    /// each second at most, of which the last is the truth.
+    ///
     /// # Errors
     ///
-    /// [`ChatError::NotFound`] when there is no such conversation or the actor is not a member, or
+    /// [`ChatError::RateLimited`], [`ChatError::NotFound`] when there is no such conversation or the actor is not a member, or
     /// a failure of the store. While the store is away, those go on whose devices here are told of
     /// the conversation.
     pub async fn start_typing(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
+        self.charge(actor, Operation::TypingStart)?;
         self.check_member(actor, id).await?;
         if lock(&self.engine.typing).start(id, &actor.user_id, Instant::now()) {
             let (conversation_id, user_id) = (id, actor.user_id.clone());
@@ -35,8 +39,9 @@ impl Chat {
     ///
     /// As [`Chat::start_typing`].
     pub async fn stop_typing(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
+        self.charge(actor, Operation::TypingStop)?;
         self.check_member(actor, id).await?;
-        if lock(&self.engine.typing).stop(id, &actor.user_id) {
+        if lock(&self.engine.typing).stop(id, &actor.user_id, Instant::now) {
             self.tell_typing_stopped(id, &actor.user_id);
         }
         Ok(())
@@ -51,8 +56,8 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// [`ChatError::Invalid`] for [`PresenceStatus::Offline`], [`ChatError::Conflict`] while the
-    /// actor has no session, or a failure of the presence store.
+    /// [`ChatError::Invalid`] for [`PresenceStatus::Offline`], [`ChatError::RateLimited`],
+    /// [`ChatError::Conflict`] while the actor has no session, or a failure of the presence store.
     pub async fn set_presence(
         &self,
         actor: &Actor,
@@ -61,7 +66,9 @@ impl Chat {
         if status == PresenceStatus::Offline {
             return Err(ChatError::Invalid("status is online, away or invisible"));
         }
-        self.engine.presence.set(&actor.user_id, status).await
+        let presence = &self.engine.presence;
+        self.charge_presence(actor, presence.chosen(&actor.user_id) == Some(status))?;
+        presence.set(&actor.user_id, status).await
     }
 
     /// Who is online among those whose presence the actor may see: at most 1,000. While the store is
@@ -69,8 +76,9 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// A failure of the store or the presence store.
+    /// [`ChatError::RateLimited`], or a failure of the store or the presence store.
     pub async fn presence(&self, actor: &Actor) -> Result<Vec<PresenceEntry>, ChatError> {
+        let _turn = self.begin_read(actor, Operation::PresenceList).await?;
         self.engine.presence.seen_by(&actor.user_id, None).await
     }
 

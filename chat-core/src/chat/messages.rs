@@ -2,10 +2,11 @@ use std::ops::RangeInclusive;
 
 use chat_proto::{
     ClientId, ConversationId, Cursor, CursorError, HistoryMeta, HistoryPage, HistoryRequest,
-    Message, MessageBody, MessageId, MessageSend, UserId,
+    Message, MessageBody, MessageId, MessageSend, Operation, UserId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{Actor, Chat};
 use crate::appender::Appending;
@@ -93,7 +94,7 @@ impl Chat {
             AppendOutcome::Repeated(message) => (message, true),
             AppendOutcome::NotMember => return Err(ChatError::NotFound),
         };
-        if lock(&self.engine.typing).stop(conversation, &sender) {
+        if lock(&self.engine.typing).stop(conversation, &sender, Instant::now) {
             self.tell_typing_stopped(conversation, &sender);
         }
         // The message is stored: nothing that follows may turn that into a failure.
@@ -108,9 +109,10 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// [`ChatError::NotFound`] when there is none or the actor is not a member of its
-    /// conversation, or a failure of the store.
+    /// [`ChatError::RateLimited`], [`ChatError::NotFound`] when there is none or the actor is not a
+    /// member of its conversation, or a failure of the store.
     pub async fn message(&self, actor: &Actor, id: MessageId) -> Result<Message, ChatError> {
+        let _turn = self.begin_read(actor, Operation::MessageShow).await?;
         let stores = &self.engine.stores;
         let message = self.within(stores.messages.message(id)).await?;
         let message = message.ok_or(ChatError::NotFound)?;
@@ -124,12 +126,14 @@ impl Chat {
     ///
     /// [`ChatError::Invalid`] when the request names more than one place, [`ChatError::NotFound`]
     /// when there is no such conversation or the actor is not a member,
-    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], or a failure of the store.
+    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], [`ChatError::RateLimited`], or a failure of
+    /// the store.
     pub async fn history(
         &self,
         actor: &Actor,
         request: &HistoryRequest,
     ) -> Result<HistoryPage, ChatError> {
+        let _turn = self.begin_read(actor, Operation::HistoryLoad).await?;
         let limit = self.page_size(request.limit)?;
         let place = Place::of(request)?;
         let id = request.conversation_id;

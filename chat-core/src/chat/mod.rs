@@ -2,6 +2,7 @@
 
 mod actor;
 mod arrivals;
+mod budget;
 mod builder;
 mod cluster;
 mod conversations;
@@ -39,7 +40,7 @@ use crate::cache::{CacheStats, CachedStore};
 use crate::config::ChatConfig;
 use crate::error::ChatError;
 use crate::hub::{Delivery, Device};
-use crate::limit::{CountedLimit, Counting};
+use crate::limit::{Budgets, CountedLimit, Counting, Turns};
 use crate::presence::Presence;
 use crate::router::{Router, RouterNotice};
 use crate::store::{Store, StoreError, StoreParts};
@@ -75,6 +76,10 @@ pub(crate) struct Engine {
     sends: CountedLimit,
     openings: CountedLimit,
     counting: Arc<Counting>,
+    /// What each user may do over time beside that.
+    budgets: Budgets,
+    /// What each user may do at once.
+    turns: Turns,
     /// Lets only so many arrive at once.
     arrivals: Arrivals,
     pairs: Pairs,

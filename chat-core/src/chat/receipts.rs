@@ -1,4 +1,4 @@
-use chat_proto::{ConversationId, SignalEvent};
+use chat_proto::{ConversationId, Operation, SignalEvent};
 
 use super::{Actor, Chat};
 use crate::error::ChatError;
@@ -21,14 +21,15 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// [`ChatError::NotFound`] when there is no such conversation or the actor is not a member, or
-    /// a failure of the store.
+    /// [`ChatError::RateLimited`], [`ChatError::NotFound`] when there is no such conversation or the
+    /// actor is not a member, or a failure of the store.
     pub async fn mark_read(
         &self,
         actor: &Actor,
         id: ConversationId,
         seq: Option<u64>,
     ) -> Result<Receipt, ChatError> {
+        let _turn = self.begin_write(actor, Operation::ReceiptRead).await?;
         let advance = self.advance(actor, id, CursorKind::Read, seq).await?;
         if advance.to > advance.from {
             self.tell_unread(actor, id, advance).await;
@@ -50,6 +51,7 @@ impl Chat {
         id: ConversationId,
         seq: Option<u64>,
     ) -> Result<Receipt, ChatError> {
+        let _turn = self.begin_write(actor, Operation::ReceiptDelivered).await?;
         let advance = self.advance(actor, id, CursorKind::Delivered, seq).await?;
         if advance.to > advance.from {
             let (conversation_id, user_id) = (id, actor.user_id.clone());

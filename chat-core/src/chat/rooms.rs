@@ -1,6 +1,6 @@
 use chat_proto::{
     ChangeEvent, Conversation, ConversationId, ConversationKind, ConversationSummary,
-    ConversationTarget, CreateRoom, Cursor, MemberProfile, Page, RoomName, Visibility,
+    ConversationTarget, CreateRoom, Cursor, MemberProfile, Operation, Page, RoomName, Visibility,
 };
 use jiff::Timestamp;
 
@@ -28,6 +28,7 @@ impl Chat {
         if room.kind.is_some_and(|kind| kind != ConversationKind::Room) {
             return Err(ChatError::Invalid("kind must be room: a direct conversation is opened"));
         }
+        let _turn = self.begin_write(actor, Operation::ConversationCreate).await?;
         self.count_opening(actor).await?;
         let room = NewRoom {
             id: ConversationId::generate(),
@@ -39,7 +40,7 @@ impl Chat {
         };
         let made = self.within(self.engine.shown.conversations.create_room(room)).await?;
         self.engine.router.appear(&actor.user_id, made.id, 1);
-        self.conversation(actor, made.id).await
+        self.own_summary(actor, made.id).await
     }
 
     /// Joins a public room. Joining one that the actor is a member of changes nothing.
@@ -54,6 +55,7 @@ impl Chat {
         actor: &Actor,
         target: &ConversationTarget,
     ) -> Result<ConversationSummary, ChatError> {
+        let _turn = self.begin_write(actor, Operation::ConversationJoin).await?;
         let id = match (target.conversation_id, &target.name) {
             (Some(id), _) => id,
             (None, Some(name)) => self.room_by_name(actor, name).await?,
@@ -66,21 +68,22 @@ impl Chat {
             JoinOutcome::Joined(_) => self.engine.presence.introduce(&actor.user_id).await,
             JoinOutcome::Already(_) => {}
             // A member of a conversation that cannot be joined need not be told that it is hidden.
-            JoinOutcome::NotJoinable => return self.conversation(actor, id).await,
+            JoinOutcome::NotJoinable => return self.own_summary(actor, id).await,
             JoinOutcome::TooMany => {
                 return Err(TOO_MANY_MEMBERSHIPS);
             }
         }
-        self.conversation(actor, id).await
+        self.own_summary(actor, id).await
     }
 
     /// Leaves a room.
     ///
     /// # Errors
     ///
-    /// [`ChatError::NotFound`] when there is none or the actor is not a member,
-    /// [`ChatError::Forbidden`] for a direct conversation, or a failure of the store.
+    /// [`ChatError::RateLimited`], [`ChatError::NotFound`] when there is none or the actor is not a
+    /// member, [`ChatError::Forbidden`] for a direct conversation, or a failure of the store.
     pub async fn leave_room(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
+        let _turn = self.begin_write(actor, Operation::ConversationLeave).await?;
         self.authorise(Action::Leave, actor, id).await?;
         let (chat, actor) = (self.clone(), actor.clone());
         self.whole(async move { chat.leave_as_member(&actor, id).await }).await
@@ -117,16 +120,19 @@ impl Chat {
         }
     }
 
-    /// The public rooms, in the order of their names.
+    /// The public rooms, in the order of their names, for the actor to look at.
     ///
     /// # Errors
     ///
-    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], or a failure of the store.
+    /// [`ChatError::PageTooLarge`], [`ChatError::Cursor`], [`ChatError::RateLimited`], or a failure of
+    /// the store.
     pub async fn rooms(
         &self,
+        actor: &Actor,
         cursor: Option<&Cursor>,
         limit: Option<usize>,
     ) -> Result<Page<Conversation>, ChatError> {
+        let _turn = self.begin_read(actor, Operation::RoomList).await?;
         let limit = self.page_size(limit)?;
         let after: Option<RoomPosition> = cursor.map(Cursor::decode).transpose()?;
         let conversations = &self.engine.stores.conversations;

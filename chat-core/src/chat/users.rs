@@ -1,7 +1,7 @@
-use chat_proto::{DisplayName, User, UserId, Username};
+use chat_proto::{DisplayName, Operation, User, UserId, Username};
 use jiff::Timestamp;
 
-use super::Chat;
+use super::{Actor, Chat};
 use crate::auth::UserClaims;
 use crate::config::PresenceScope;
 use crate::error::ChatError;
@@ -45,6 +45,16 @@ impl Chat {
         Err(ChatError::Conflict("no user name is free for this user"))
     }
 
+    /// A user, by id, for the actor to look at: as [`Chat::user`], and one of the actor's reads.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError::RateLimited`], [`ChatError::NotFound`], or a failure of the store.
+    pub async fn profile(&self, actor: &Actor, id: &UserId) -> Result<User, ChatError> {
+        let _turn = self.begin_read(actor, Operation::UserShow).await?;
+        self.user(id).await
+    }
+
     /// A user, by id. When the user was last seen is told to those who may see the user's presence
     /// only, and so not here unless everyone may.
     ///
@@ -79,16 +89,19 @@ impl Chat {
         self.user(&name.parse().map_err(|_| ChatError::NotFound)?).await
     }
 
-    /// Users whose name or display name begins with a text, in the order of their names.
+    /// Users whose name or display name begins with a text, in the order of their names, for the
+    /// actor to look at.
     ///
     /// # Errors
     ///
-    /// [`ChatError::PageTooLarge`], or a failure of the store.
+    /// [`ChatError::PageTooLarge`], [`ChatError::RateLimited`], or a failure of the store.
     pub async fn search_users(
         &self,
+        actor: &Actor,
         query: &str,
         limit: Option<usize>,
     ) -> Result<Vec<User>, ChatError> {
+        let _turn = self.begin_read(actor, Operation::UserSearch).await?;
         let limit = self.page_size(limit)?;
         // No name is longer than this.
         let prefix: String =

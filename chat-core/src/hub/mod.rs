@@ -293,6 +293,17 @@ impl Hub {
         users.get(user).map(|user| user.memberships.iter().collect()).unwrap_or_default()
     }
 
+    /// Those of these conversations, in their order, that the user's devices here are told of.
+    pub(crate) fn subscribed<T: Copy>(
+        &self,
+        user: &UserId,
+        among: &[(ConversationId, T)],
+    ) -> Vec<(ConversationId, T)> {
+        let users = self.users.lock(user);
+        let Some(user) = users.get(user) else { return Vec::new() };
+        among.iter().copied().filter(|(id, _)| user.memberships.contains(*id)).collect()
+    }
+
     /// Whether the user's devices here are told of the conversation.
     pub(crate) fn is_subscribed(&self, user: &UserId, conversation: ConversationId) -> bool {
         let users = self.users.lock(user);

@@ -1,20 +1,24 @@
 //! Rate limits: a pure rule, a bounded table that applies it to many keys, and the trait by which
 //! nodes share them.
 
+mod budgets;
 mod counted;
 mod shared;
 mod table;
+mod turns;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use budgets::Budgets;
 pub(crate) use counted::{Counted, CountedLimit, Counting};
 #[cfg(feature = "testing")]
 pub use shared::MockSharedLimits;
 pub use shared::{Limit, LimitKey, SharedLimits, Verdict};
-pub(crate) use table::RateLimiter;
+pub use table::RateLimiter;
+pub(crate) use turns::{Kind, Turn, Turns};
 
 /// So many at once, and so many over time: the generic cell rate algorithm (ITU-T I.371).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +34,11 @@ pub struct Quota {
 pub struct NextFree(Instant);
 
 impl NextFree {
+    /// That of a key that is free from a moment on.
+    pub(crate) const fn at(moment: Instant) -> Self {
+        Self(moment)
+    }
+
     /// Whether it lies in the past: a key with such a moment is as good as unknown.
     pub(crate) fn has_passed(self, now: Instant) -> bool {
         self.0 <= now
@@ -52,6 +61,25 @@ impl Quota {
     pub fn check(&self, state: Option<NextFree>, now: Instant) -> Result<NextFree, Duration> {
         let ahead = state.map_or(Duration::ZERO, |NextFree(at)| at.saturating_duration_since(now));
         self.check_ahead(ahead).map(|ahead| NextFree(now + ahead))
+    }
+
+    /// Decides on an event at `now` that counts as `cost` of them: all or nothing. One that counts
+    /// as more than the burst is taken to count as the burst, so that it is never refused for ever.
+    ///
+    /// # Errors
+    ///
+    /// How long to wait until it fits.
+    pub fn check_cost(
+        &self,
+        state: Option<NextFree>,
+        cost: u32,
+        now: Instant,
+    ) -> Result<NextFree, Duration> {
+        let ahead = state.map_or(Duration::ZERO, |NextFree(at)| at.saturating_duration_since(now));
+        // The last of the events takes place as far ahead as the others have brought it.
+        let others = self.interval.saturating_mul(cost.saturating_sub(1)).min(self.tolerance);
+        let next = self.check_ahead(ahead + others)?;
+        Ok(NextFree(now + if cost == 0 { ahead } else { next }))
     }
 
     /// The same for those who keep the moment in another form: decides on one event of a key whose
@@ -102,6 +130,18 @@ mod tests {
         }
         assert_eq!(quota.check(state, now), Err(Duration::from_millis(100)));
         assert!(quota.check(state, now + Duration::from_millis(100)).is_ok());
+    }
+
+    #[test]
+    fn a_cost_fits_whole_or_waits_until_it_does() {
+        let quota = quota(10, 30);
+        let now = Instant::now();
+        let state = Some(quota.check_cost(None, 25, now).unwrap());
+        let wait = quota.check_cost(state, 10, now).unwrap_err();
+        assert_eq!(wait, Duration::from_millis(500));
+        assert!(quota.check_cost(state, 5, now).is_ok());
+        assert!(quota.check_cost(state, 10, now + wait).is_ok());
+        assert!(quota.check_cost(None, 1_000_000, now).is_ok(), "more than ever fits");
     }
 
     proptest! {

@@ -7,8 +7,10 @@ use super::{NextFree, Quota};
 use crate::sharded::Sharded;
 
 /// A table of limits, one for each key that was active lately.
+///
+/// What is kept of a key is one moment, and is forgotten some time after that has passed.
 #[derive(Debug)]
-pub(crate) struct RateLimiter<K> {
+pub struct RateLimiter<K> {
     quota: Option<Quota>,
     keys: Sharded<K, NextFree>,
 }
@@ -17,8 +19,9 @@ pub(crate) struct RateLimiter<K> {
 const PRUNE_AT: usize = 1_024;
 
 impl<K: Hash + Eq + Clone> RateLimiter<K> {
-    /// None means no limit.
-    pub(crate) fn new(quota: Option<Quota>) -> Self {
+    /// A table for this quota. None means no limit.
+    #[must_use]
+    pub fn new(quota: Option<Quota>) -> Self {
         Self { quota, keys: Sharded::new() }
     }
 
@@ -27,14 +30,23 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
     /// # Errors
     ///
     /// How long the key has to wait.
-    pub(crate) fn check(&self, key: &K, now: Instant) -> Result<(), Duration> {
+    pub fn check(&self, key: &K, now: Instant) -> Result<(), Duration> {
+        self.check_cost(key, 1, now)
+    }
+
+    /// Counts an event of a key that counts as `cost` of them: all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// How long the key has to wait.
+    pub fn check_cost(&self, key: &K, cost: u32, now: Instant) -> Result<(), Duration> {
         let Some(quota) = self.quota else { return Ok(()) };
         let mut keys = self.keys.lock(key);
         if keys.len() >= PRUNE_AT {
             // A key whose moment has passed is as good as unknown.
             keys.retain(|_, free| !free.has_passed(now));
         }
-        let next = quota.check(keys.get(key).copied(), now)?;
+        let next = quota.check_cost(keys.get(key).copied(), cost, now)?;
         keys.insert(key.clone(), next);
         Ok(())
     }

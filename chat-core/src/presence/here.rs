@@ -200,6 +200,12 @@ impl Here {
         }
     }
 
+    /// How a user who is here last chose to be shown; online, who did not choose.
+    pub(super) fn chosen(&self, user: &UserId) -> Option<PresenceStatus> {
+        let entry = self.entered.get(user)?;
+        Some(entry.chosen.unwrap_or(PresenceStatus::Online))
+    }
+
     /// Takes what has become due: users whose grace time is over, and users to be recorded anew.
     ///
     /// While it is not settled who else is online where, nobody's grace time ends: who is on another

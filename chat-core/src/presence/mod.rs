@@ -283,6 +283,11 @@ impl Presence {
         }
     }
 
+    /// How a user who is here last chose to be shown; online, who did not choose.
+    pub(crate) fn chosen(&self, user: &UserId) -> Option<PresenceStatus> {
+        lock(&self.here).chosen(user)
+    }
+
     /// Sets how a user is shown while online.
     pub(crate) async fn set(&self, user: &UserId, status: PresenceStatus) -> Result<(), ChatError> {
         let _turn = self.turn(user).await;

@@ -32,6 +32,7 @@ impl Chat {
     ///
     /// # Errors
     ///
+    /// [`ChatError::RateLimited`] when the user's devices connected too often,
     /// [`ChatError::TooMany`] when the user has as many sessions here as allowed,
     /// [`ChatError::Busy`] while the engine drains or when so many arrive that no turn is found within
     /// four seconds, or a failure of the store.
@@ -39,6 +40,7 @@ impl Chat {
         if self.is_draining() {
             return Err(ChatError::Busy);
         }
+        self.charge_connect(&identity.claims.id)?;
         let arrival = self.arrival().await?;
         let session = Session::attach(self.clone(), identity).await;
         self.has_arrived(arrival);

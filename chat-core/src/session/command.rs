@@ -56,7 +56,7 @@ pub(super) async fn carry_out(
             Reply::Members(chat.members(actor, conversation_id, cursor.as_ref(), limit).await?)
         }
         Command::RoomList { cursor, limit } => {
-            Reply::Rooms(chat.rooms(cursor.as_ref(), limit).await?)
+            Reply::Rooms(chat.rooms(actor, cursor.as_ref(), limit).await?)
         }
         Command::PresenceSet { status } => {
             chat.set_presence(actor, status).await?;

@@ -185,6 +185,10 @@ impl Session {
     /// Waits for an answer, or for something to deliver.
     async fn step_live(&mut self) -> Option<Outgoing> {
         if let Some(resume) = self.pipeline.take_resume() {
+            let charged = self.chat.charge_resume(&self.user.id, resume.cursors.len());
+            if let Err(error) = charged {
+                return Some(Outgoing::Frames(vec![resume.refused(&error)]));
+            }
             self.reclaim();
             self.replay = Some(Box::new(Replay::resume(resume)));
             return None;

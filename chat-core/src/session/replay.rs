@@ -22,6 +22,13 @@ pub(super) struct Resume {
     pub(super) cursors: Vec<(ConversationId, u64)>,
 }
 
+impl Resume {
+    /// The answer to one that is not carried out.
+    pub(super) fn refused(self, error: &ChatError) -> Bytes {
+        ServerFrame::Error { id: self.id, payload: error.payload() }.encode().into()
+    }
+}
+
 /// A replay in progress: conversation by conversation, page by page, at the pace of the reader.
 #[derive(Debug)]
 pub(super) struct Replay {
@@ -167,7 +174,7 @@ impl Replay {
                     if until.is_some_and(|until| since >= until) {
                         queue.pop_front();
                     } else {
-                        let mut changes = changes_since(chat, conversation, since).await?;
+                        let mut changes = changes_since(chat, user, conversation, since).await?;
                         if let Some(until) = until {
                             changes.events.retain(|event| event.change_seq() <= until);
                             changes.complete |= changes.through >= until;
@@ -239,11 +246,18 @@ async fn sort_out(
     user: &User,
     cursors: &[(ConversationId, u64)],
 ) -> Result<SortedOut, ChatError> {
-    let known = Known { user_id: user.id.clone(), changes: cursors.to_vec() };
     let max_gap = chat.config().limits.resume_changes as u64;
-    let inbox = &chat.engine.stores.inbox;
-    let reading = inbox.missed(std::slice::from_ref(&known), max_gap, PAGE);
-    let missed = only(chat.within(reading).await?)?;
+    // The device is told of every conversation of its user, so the store need not be asked of others.
+    let changes = chat.engine.router.hub.subscribed(&user.id, cursors);
+    let missed = if changes.is_empty() {
+        Vec::new()
+    } else {
+        let _turn = chat.read_turn(&user.id).await?;
+        let known = Known { user_id: user.id.clone(), changes };
+        let inbox = &chat.engine.stores.inbox;
+        let reading = inbox.missed(std::slice::from_ref(&known), max_gap, PAGE);
+        only(chat.within(reading).await?)?
+    };
     let mut missed: HashMap<_, _> =
         missed.into_iter().map(|one| (one.conversation_id, one)).collect();
     let mut sorted = SortedOut::default();
@@ -274,9 +288,11 @@ async fn sort_out(
 /// The next page of what has changed in a conversation.
 async fn changes_since(
     chat: &Chat,
+    user: &User,
     conversation: ConversationId,
     since: u64,
 ) -> Result<Changes, ChatError> {
+    let _turn = chat.read_turn(&user.id).await?;
     chat.within(chat.engine.stores.messages.changes(conversation, since, PAGE)).await
 }
 
@@ -291,7 +307,7 @@ async fn announce(
     // Before anything is read, so that what is read and what is live overlap.
     let unopened = router.hear_unopened(&[conversation]).await;
     router.open_at(unopened, &[]).await?;
-    match chat.conversation(&Actor::user(user.id.clone()), conversation).await {
+    match chat.own_summary(&Actor::user(user.id.clone()), conversation).await {
         Ok(mut summary) => {
             // What follows is told change by change, so this is how it stood when the user joined:
             // the cursors were put at the last message.
@@ -329,7 +345,7 @@ async fn announce(
 async fn last_word(chat: &Chat, user: &User, part: Part) -> Result<Option<Bytes>, ChatError> {
     let mut since = part.since;
     loop {
-        let changes = changes_since(chat, part.conversation, since).await?;
+        let changes = changes_since(chat, user, part.conversation, since).await?;
         if let Some(left) = changes.events.iter().find(|event| is_leaving(event, user)) {
             return Ok(Some(left.encode().into()));
         }

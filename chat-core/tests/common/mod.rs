@@ -29,8 +29,7 @@ pub fn chat_with(config: ChatConfig) -> Chat {
 /// A configuration without limits that tests would run into.
 pub fn unlimited() -> ChatConfig {
     let mut config = ChatConfig::default();
-    config.limits.messages_per_second = 0;
-    config.limits.conversations_per_minute = 0;
+    config.limits = config.limits.without_rates();
     config
 }
 

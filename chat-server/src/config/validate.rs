@@ -149,6 +149,8 @@ impl Config {
             ("limits.memberships_per_user", limits.memberships_per_user, 1..=1_000_000),
             ("limits.receipt_members", limits.receipt_members, 0..=100_000),
             ("limits.presence_members", limits.presence_members, 0..=1_000_000),
+            ("limits.operations_at_once", limits.operations_at_once, 1..=10_000),
+            ("limits.resume_conversations", limits.resume_conversations, 1..=1_000_000),
             ("limits.resume_changes", limits.resume_changes, 1..=100_000),
             ("store.cache_warm", self.store.cache_warm, 0..=1_000_000),
             ("connections.total", connections.total, 1..=10_000_000),
@@ -166,6 +168,12 @@ impl Config {
             ("limits.messages_per_second", limits.messages_per_second),
             ("limits.message_burst", limits.message_burst),
             ("limits.conversations_per_minute", limits.conversations_per_minute),
+            ("limits.membership_changes_per_minute", limits.membership_changes_per_minute),
+            ("limits.reads_per_second", limits.reads_per_second),
+            ("limits.read_burst", limits.read_burst),
+            ("limits.signals_per_second", limits.signals_per_second),
+            ("limits.signal_burst", limits.signal_burst),
+            ("limits.connects_per_minute", limits.connects_per_minute),
             ("websocket.fragments", self.websocket.fragments),
             ("websocket.frames_per_second", self.websocket.frames_per_second),
             ("websocket.frame_burst", self.websocket.frame_burst),
@@ -174,6 +182,8 @@ impl Config {
         ] {
             within(key, value, &(1..=1_000_000))?;
         }
+        let resumed = limits.resume_conversations_per_minute;
+        within("limits.resume_conversations_per_minute", resumed, &(1..=100_000_000))?;
         Ok(())
     }
 }

@@ -84,8 +84,7 @@ pub(crate) fn ws_config() -> WsConfig {
 /// An engine without limits that tests would run into.
 pub(crate) fn chat_config() -> ChatConfig {
     let mut config = ChatConfig { resume_window_ms: 0, ..ChatConfig::default() };
-    config.limits.messages_per_second = 0;
-    config.limits.conversations_per_minute = 0;
+    config.limits = config.limits.without_rates();
     config
 }
 

@@ -135,6 +135,7 @@ impl Answering {
 /// As by default, but without limits and pings that would be in the way.
 fn unlimited() -> ChatConfig {
     let mut config = ChatConfig::default();
+    config.limits = config.limits.without_rates();
     config.limits.messages_per_second = UNLIMITED;
     config.limits.message_burst = UNLIMITED;
     config.limits.sessions_per_user = 10_000;
