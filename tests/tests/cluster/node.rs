@@ -14,7 +14,7 @@ const SECRET: &str = "a secret that all nodes of these tests share";
 /// Has a server write its log into a file: the first argument, before the server's own words.
 const INTO_LOG: &str = r#"exec "$@" 2>>"$0""#;
 /// Short times, so that rounds are short.
-const QUICK: [&str; 12] = [
+const QUICK: [&str; 16] = [
     "store.call_timeout_ms=1000",
     "store.statement_timeout_ms=600",
     "store.lock_timeout_ms=600",
@@ -23,6 +23,10 @@ const QUICK: [&str; 12] = [
     "presence.lease_ms=3000",
     "heartbeat.ping_interval_ms=500",
     "limits.conversations_per_minute=1000",
+    "limits.membership_changes_per_minute=100000",
+    "limits.connects_per_minute=100000",
+    "limits.reads_per_second=100000",
+    "limits.signals_per_second=100000",
     "accounts.logins_per_minute=1000",
     "cluster.timeout_ms=1000",
     "drain_seconds=1",
