@@ -203,4 +203,18 @@ mod tests {
             prop_assert!(table.entries.is_empty());
         }
     }
+
+    #[test]
+    fn while_the_table_is_full_nobody_else_is_shown_as_typing() {
+        let mut table = TypingTable::new(Duration::from_secs(2), Duration::from_secs(3));
+        let (place, user) = (ConversationId::generate(), UserId::generate());
+        let now = Instant::now();
+        assert!(table.start(place, &user, now));
+        let others = std::iter::repeat_with(UserId::generate).take(MAX_ENTRIES - 1);
+        assert!(others.fold(true, |told, other| told & table.start(place, &other, now)));
+        assert!(!table.start(place, &UserId::generate(), now));
+        assert_eq!(table.entries.len(), MAX_ENTRIES);
+        let resent = now + Duration::from_secs(2);
+        assert!(table.start(place, &user, resent), "who is in the table goes on");
+    }
 }

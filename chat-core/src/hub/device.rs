@@ -55,3 +55,62 @@ impl Device {
         self.outbox.deliver(batch, gets_own);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use chat_proto::SignalEvent;
+
+    use super::super::{Delivery, Floors};
+    use super::*;
+    use crate::direct::DirectWriter;
+    use crate::sharded::lock;
+
+    /// What was asked of writers, in order: to read ahead, or to write.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Asked {
+        ReadAhead,
+        Write,
+    }
+
+    #[derive(Debug)]
+    struct Writer(Arc<Mutex<Vec<Asked>>>);
+
+    impl DirectWriter for Writer {
+        fn try_write(&self, _: &Batch<'_>) -> bool {
+            lock(&self.0).push(Asked::Write);
+            true
+        }
+
+        fn read_ahead(&self) {
+            lock(&self.0).push(Asked::ReadAhead);
+        }
+
+        fn drop_unbegun(&self) {}
+    }
+
+    #[test]
+    fn what_some_devices_need_is_read_ahead_before_the_first_of_them_is_written_to() {
+        let asked = Arc::default();
+        let device = || {
+            let device = Device::new(UserId::generate(), None);
+            device.outbox.write_by(Arc::new(Writer(Arc::clone(&asked))));
+            device.outbox.lend(&mut Floors::default());
+            Arc::new(device)
+        };
+        let devices: Vec<_> = std::iter::repeat_with(device).take(READ_AHEAD + 2).collect();
+        let delivery = Delivery::signal(&SignalEvent::SessionRevoked {}, None);
+        Device::deliver_to_all(&devices, &Batch::new(&delivery), |_| true);
+        let runs: Vec<_> =
+            lock(&asked).chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+        let some = READ_AHEAD;
+        let expected = [
+            (Asked::ReadAhead, some),
+            (Asked::Write, some),
+            (Asked::ReadAhead, 2),
+            (Asked::Write, 2),
+        ];
+        assert_eq!(runs, expected);
+    }
+}

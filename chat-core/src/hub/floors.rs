@@ -129,4 +129,46 @@ mod tests {
         floors.replace(a, 10);
         assert!(floors.lets_pass(a, 11, Instant::now()));
     }
+
+    #[test]
+    fn only_what_lets_no_change_pass_is_barred() {
+        let mut floors = Floors::default();
+        let (a, b) = (ConversationId::generate(), ConversationId::generate());
+        assert!(!floors.is_barred(a));
+        floors.bar(a);
+        floors.raise(b, 5);
+        assert!(floors.is_barred(a));
+        assert!(!floors.is_barred(b), "later changes pass");
+        floors.replace(a, 5);
+        assert!(!floors.is_barred(a));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn floors_are_kept_for_their_lifetime_from_when_the_last_was_raised() {
+        let mut floors = Floors::default();
+        let (a, b) = (ConversationId::generate(), ConversationId::generate());
+        floors.raise(a, 5);
+        tokio::time::advance(Duration::from_secs(59)).await;
+        floors.raise(b, 5);
+        let raised = Instant::now();
+        assert!(!floors.lets_pass(a, 5, raised + LIFETIME));
+        assert!(!floors.lets_pass(b, 5, raised + LIFETIME));
+        let later = raised + LIFETIME + Duration::from_millis(1);
+        assert!(floors.lets_pass(a, 5, later));
+        assert!(floors.0.is_none(), "nothing is kept");
+    }
+
+    #[test]
+    fn nothing_is_kept_once_the_last_floor_is_passed() {
+        let mut floors = Floors::default();
+        let (a, b) = (ConversationId::generate(), ConversationId::generate());
+        let now = Instant::now();
+        floors.raise(a, 5);
+        floors.raise(b, 5);
+        assert!(floors.lets_pass(a, 6, now));
+        assert!(floors.0.is_some());
+        assert!(!floors.lets_pass(b, 5, now), "the other floor stands");
+        assert!(floors.lets_pass(b, 6, now));
+        assert!(floors.0.is_none());
+    }
 }

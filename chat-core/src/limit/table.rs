@@ -51,3 +51,32 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    /// More keys than the table keeps of idle ones.
+    const MANY: u32 = 70_000;
+
+    #[test]
+    fn idle_keys_are_forgotten_and_those_that_have_to_wait_are_not() {
+        let period = Duration::from_secs(1);
+        let limiter = RateLimiter::new(Some(Quota::new(NonZeroU32::MIN, period, 1)));
+        let begun = Instant::now();
+        for key in 0..MANY {
+            assert_eq!(limiter.check(&key, begun), Ok(()));
+        }
+        for key in (0..MANY).step_by(1_000) {
+            assert_eq!(limiter.check(&key, begun), Err(period), "it has to wait");
+        }
+        for key in MANY..MANY * 3 / 2 {
+            assert_eq!(limiter.check(&key, begun + period), Ok(()));
+        }
+        let mut parts = Vec::new();
+        limiter.keys.for_each_shard(|keys| parts.push(keys.len()));
+        assert!(parts.iter().all(|keys| *keys <= PRUNE_AT), "{parts:?}");
+    }
+}

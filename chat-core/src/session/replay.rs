@@ -180,9 +180,9 @@ impl Replay {
                             changes.complete |= changes.through >= until;
                             changes.through = changes.through.min(until);
                         }
+                        end_with_leaving(&mut changes, user);
                         part.since = changes.through;
-                        let left = changes.events.iter().any(|event| is_leaving(event, user));
-                        if changes.complete || left {
+                        if changes.complete {
                             queue.pop_front();
                         }
                         frames = self.tell(conversation, changes, chat, user, floors);
@@ -354,6 +354,16 @@ async fn last_word(chat: &Chat, user: &User, part: Part) -> Result<Option<Bytes>
         }
         since = changes.through;
     }
+}
+
+/// Takes away what happened after the user has left: it is not for the user.
+fn end_with_leaving(changes: &mut Changes, user: &User) {
+    let Some(place) = changes.events.iter().position(|event| is_leaving(event, user)) else {
+        return;
+    };
+    changes.events.truncate(place + 1);
+    changes.through = changes.events[place].change_seq();
+    changes.complete = true;
 }
 
 fn is_leaving(event: &ChangeEvent, user: &User) -> bool {
