@@ -176,7 +176,9 @@ impl From<AccountError> for Problem {
         let detail = error.to_string();
         match error {
             AccountError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials, detail),
-            AccountError::UsernameTaken => Self::new(ErrorCode::UsernameTaken, detail),
+            AccountError::UsernameTaken | AccountError::DisplayNameTaken => {
+                Self::new(ErrorCode::UsernameTaken, detail)
+            }
             AccountError::PasswordLength { max, actual, .. } if actual > max => {
                 Self::new(ErrorCode::TextTooLong, detail)
             }

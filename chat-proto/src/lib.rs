@@ -25,7 +25,10 @@ pub use model::{
 };
 pub use operation::{Class, Operation};
 pub use page::{Cursor, CursorError, HistoryMeta, HistoryPage, Page, PageMeta};
-pub use text::{DisplayName, MessageBody, RoomName, TextError, Topic, Username};
+pub use text::{
+    DisplayName, KEY_VERSION, MENTIONS_MAX, Mention, MessageBody, RoomName, TextError, Topic,
+    Username, fold, mentioned,
+};
 
 /// The WebSocket subprotocol that this vocabulary describes (RFC 6455 §1.9).
 pub const SUBPROTOCOL: &str = "chat.v1";

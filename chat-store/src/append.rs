@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chat_core::proto::{ClientId, ConversationId, Message, UserId};
+use chat_core::proto::{ClientId, ConversationId, Mention, Message, UserId, mentioned};
 use chat_core::store::{AppendOutcome, MessageDraft};
 
 use crate::failure::Failure;
@@ -56,15 +56,11 @@ impl Batch {
         Self { decisions, new, mentions }
     }
 
-    /// Takes the members that the names in [`named`] are those of.
+    /// Takes the members whose the keys in [`named`] are.
     pub(crate) fn mention(&mut self, members: &Mentioned) {
         for (draft, mentions) in self.new.iter().zip(&mut self.mentions) {
-            for name in &draft.mentions {
-                if let Some(user) = members.get(&(draft.conversation_id, name.clone()))
-                    && !mentions.contains(user)
-                {
-                    mentions.push(user.clone());
-                }
+            if let Some(members) = members.get(&draft.conversation_id) {
+                *mentions = mentioned(&draft.mentions, |key| members.get(key).cloned());
             }
         }
     }
@@ -108,16 +104,18 @@ impl Batch {
     }
 }
 
-/// The names that drafts mention, each with its conversation.
-pub(crate) fn named(drafts: &[MessageDraft]) -> BTreeSet<(ConversationId, &str)> {
-    let names = drafts
-        .iter()
-        .flat_map(|draft| draft.mentions.iter().map(|name| (draft.conversation_id, name.as_str())));
-    names.collect()
+/// The keys of the names that drafts may mention, each with its conversation. A place in a text has
+/// few, so there are at most about as many as the texts have characters.
+pub(crate) fn named(drafts: &[MessageDraft]) -> BTreeSet<(ConversationId, String)> {
+    let keys = drafts.iter().flat_map(|draft| {
+        let keys = draft.mentions.iter().flat_map(Mention::keys);
+        keys.map(|key| (draft.conversation_id, key))
+    });
+    keys.collect()
 }
 
-/// Which member a name mentions in a conversation.
-pub(crate) type Mentioned = HashMap<(ConversationId, String), UserId>;
+/// Which member a key stands for in a conversation.
+pub(crate) type Mentioned = HashMap<ConversationId, HashMap<String, UserId>>;
 
 /// How much is new in a conversation.
 #[derive(Debug, Clone, Copy, Default)]

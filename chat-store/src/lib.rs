@@ -10,6 +10,7 @@ mod migration;
 mod open_error;
 mod postgres;
 mod record;
+mod rekey;
 mod sqlite;
 mod statement_log;
 mod value;

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use chat_core::auth::{AccountError, Accounts, ClientDetails, Login, PasswordChange, Registration};
-use chat_core::proto::{DisplayName, LoginSessionId, User, UserId, Username};
+use chat_core::proto::{DisplayName, LoginSessionId, User, UserId, Username, fold};
 use chat_core::store::{
     AccountStore, CreateAccount, LoginSession, LoginSessionStore, NewAccount, NewUser, StoreError,
+    account_named,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -185,6 +186,7 @@ impl Accounts for PasswordAccounts {
         match self.accounts.create_account(NewAccount { user, password_hash }).await? {
             CreateAccount::Created(user) => self.open_session(user, client).await,
             CreateAccount::UsernameTaken => Err(AccountError::UsernameTaken),
+            CreateAccount::DisplayNameTaken => Err(AccountError::DisplayNameTaken),
         }
     }
 
@@ -195,12 +197,13 @@ impl Accounts for PasswordAccounts {
         client: ClientDetails,
     ) -> Result<Login, AccountError> {
         self.throttle.admit_address(client.address, Instant::now())?;
-        let Ok(key) = Username::parse(&username).map(|username| username.key()) else {
+        let Ok(username) = Username::sought(&username) else {
             // No account has such a name; only the cost is the same.
             self.hasher.verify(policy::normalize(&password), None).await?;
             return Err(AccountError::InvalidCredentials);
         };
-        let account = self.accounts.account_by_name(&key).await?;
+        let account = account_named(&*self.accounts, &username).await?;
+        let key = username.key();
         let hash = account.as_ref().map(|account| account.password_hash.clone());
         let hash = self.check(&key, &password, hash).await?;
         let user = account.ok_or(AccountError::InvalidCredentials)?.user;
@@ -220,10 +223,9 @@ impl Accounts for PasswordAccounts {
         let new = policy::accept(&change.new)?;
         self.throttle.admit_address(client.address, Instant::now())?;
         let account = self.accounts.account(&change.user).await?;
-        let key = account.as_ref().map_or_else(
-            || change.user.as_str().to_lowercase(),
-            |account| account.user.username.key(),
-        );
+        let key = account
+            .as_ref()
+            .map_or_else(|| fold(change.user.as_str()), |account| account.user.username.key());
         let hash = account.as_ref().map(|account| account.password_hash.clone());
         self.check(&key, &change.current, hash).await?;
         let user = account.ok_or(AccountError::InvalidCredentials)?.user;

@@ -62,6 +62,9 @@ pub enum AccountError {
     /// Another user has this name, or one that looks the same.
     #[error("this user name, or one that looks the same, is taken: choose another")]
     UsernameTaken,
+    /// The name to show looks like the unique name of another user.
+    #[error("this name to be shown looks like another user's name: choose another")]
+    DisplayNameTaken,
     /// The password has fewer or more characters than allowed.
     #[error("a password has {min} to {max} characters, this one has {actual}")]
     PasswordLength {

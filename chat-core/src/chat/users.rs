@@ -1,20 +1,23 @@
-use chat_proto::{DisplayName, Operation, User, UserId, Username};
+use chat_proto::{DisplayName, Operation, User, UserId, Username, fold};
 use jiff::Timestamp;
 
 use super::{Actor, Chat};
 use crate::auth::UserClaims;
 use crate::config::PresenceScope;
 use crate::error::ChatError;
-use crate::store::{EnsureUser, NewUser};
+use crate::store::{EnsureUser, NewUser, user_named};
 
 /// How many names are tried for a user whose name is taken, before a random one.
 const NAME_TRIES: usize = 8;
+/// No key of a name has more characters: what is longer is the beginning of none.
+const KEY_CHARS: usize = 512;
 
 impl Chat {
     /// Makes sure that a user the host vouches for is recorded.
     ///
     /// A new user gets the name in the claims; if that is missing or taken, a name made from the
-    /// id. A known user is left as it is.
+    /// id. A name to be shown that looks like another user's unique name is replaced by the user's
+    /// own. A known user is left as it is.
     ///
     /// # Errors
     ///
@@ -24,22 +27,26 @@ impl Chat {
         if let Some(user) = self.within(users.user(&claims.id)).await? {
             return Ok(user);
         }
-        let from_id = Username::from(&claims.id);
-        let numbered = (2..NAME_TRIES).map(|n| format!("{}~{n}", shortened(from_id.as_str())));
+        // An id that could not be a new name is none.
+        let from_id = Username::parse(claims.id.as_str()).ok();
+        let numbered = (2..NAME_TRIES).map(|n| format!("{}~{n}", shortened(claims.id.as_str())));
         let random = std::iter::once(UserId::generate().to_string());
         let others = numbered.chain(random).filter_map(|name| Username::parse(&name).ok());
-        for username in claims.username.iter().cloned().chain([from_id.clone()]).chain(others) {
-            let display_name =
-                claims.display_name.clone().unwrap_or_else(|| DisplayName::from(&username));
-            let user = NewUser {
-                id: claims.id.clone(),
-                username,
-                display_name,
-                created_at: Timestamp::now(),
-            };
-            match self.within(users.ensure_user(user)).await? {
-                EnsureUser::Existing(user) | EnsureUser::Created(user) => return Ok(user),
-                EnsureUser::UsernameTaken => {}
+        let mut claimed = claims.display_name.clone();
+        for username in claims.username.iter().cloned().chain(from_id).chain(others) {
+            loop {
+                let own = || DisplayName::from(&username);
+                let user = NewUser {
+                    id: claims.id.clone(),
+                    username: username.clone(),
+                    display_name: claimed.clone().unwrap_or_else(own),
+                    created_at: Timestamp::now(),
+                };
+                match self.within(users.ensure_user(user)).await? {
+                    EnsureUser::Existing(user) | EnsureUser::Created(user) => return Ok(user),
+                    EnsureUser::DisplayNameTaken if claimed.take().is_some() => {}
+                    EnsureUser::UsernameTaken | EnsureUser::DisplayNameTaken => break,
+                }
             }
         }
         Err(ChatError::Conflict("no user name is free for this user"))
@@ -73,15 +80,14 @@ impl Chat {
         }
     }
 
-    /// A user by name, whatever the case of its letters, or else by id.
+    /// A user by name, whatever the case and the normal form of its letters, or else by id.
     ///
     /// # Errors
     ///
     /// [`ChatError::NotFound`], or a failure of the store.
     pub async fn user_by_name(&self, name: &str) -> Result<User, ChatError> {
-        if let Ok(username) = Username::parse(name) {
-            let key = username.key();
-            let found = self.within(self.engine.shown.users.user_by_name(&key)).await?;
+        if let Ok(name) = Username::sought(name) {
+            let found = self.within(user_named(&*self.engine.shown.users, &name)).await?;
             if let Some(user) = found {
                 return Ok(self.as_shown_to_anybody(user));
             }
@@ -89,8 +95,8 @@ impl Chat {
         self.user(&name.parse().map_err(|_| ChatError::NotFound)?).await
     }
 
-    /// Users whose name or display name begins with a text, in the order of their names, for the
-    /// actor to look at.
+    /// Users whose name or display name begins with a text, whatever the case and the normal form of
+    /// its letters, in the order of their names, for the actor to look at.
     ///
     /// # Errors
     ///
@@ -103,9 +109,10 @@ impl Chat {
     ) -> Result<Vec<User>, ChatError> {
         let _turn = self.begin_read(actor, Operation::UserSearch).await?;
         let limit = self.page_size(limit)?;
-        // No name is longer than this.
-        let prefix: String =
-            query.trim().chars().take(DisplayName::MAX_CHARS).collect::<String>().to_lowercase();
+        let prefix = fold(query.trim());
+        if prefix.chars().nth(KEY_CHARS).is_some() {
+            return Ok(Vec::new());
+        }
         let found = self.within(self.engine.stores.users.search_users(&prefix, limit)).await?;
         Ok(found.into_iter().map(|user| self.as_shown_to_anybody(user)).collect())
     }

@@ -17,6 +17,7 @@ impl AccountStore for MemoryStore {
             }
             EnsureUser::Existing(_) => Err(StoreError::failed("there is a user with this id")),
             EnsureUser::UsernameTaken => Ok(CreateAccount::UsernameTaken),
+            EnsureUser::DisplayNameTaken => Ok(CreateAccount::DisplayNameTaken),
         }
     }
 

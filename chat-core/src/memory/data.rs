@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chat_proto::{
     ClientId, Conversation, ConversationId, ConversationKind, LoginSessionId, Member,
@@ -19,7 +19,8 @@ pub(super) struct Data {
     pub(super) users: HashMap<UserId, User>,
     /// Users by name key, in the order in which a search answers.
     pub(super) user_keys: BTreeMap<String, UserId>,
-    skeletons: HashSet<String>,
+    /// Users by what their names look like.
+    skeletons: HashMap<String, UserId>,
     pub(super) conversations: HashMap<ConversationId, Record>,
     /// Direct conversations by their two users, the lesser id first.
     pub(super) pairs: HashMap<[UserId; 2], ConversationId>,
@@ -57,9 +58,15 @@ impl Data {
         if let Some(user) = self.users.get(&new.id) {
             return EnsureUser::Existing(user.clone());
         }
-        let (key, skeleton) = (new.username.key(), new.username.skeleton());
-        if self.user_keys.contains_key(&key) || self.skeletons.contains(&skeleton) {
+        let (key, skeletons) = (new.username.key(), new.username.skeletons());
+        let is_taken = |skeletons: &[String]| {
+            skeletons.iter().any(|skeleton| self.skeletons.contains_key(skeleton))
+        };
+        if self.user_keys.contains_key(&key) || is_taken(&skeletons) {
             return EnsureUser::UsernameTaken;
+        }
+        if is_taken(&new.display_name.skeletons()) {
+            return EnsureUser::DisplayNameTaken;
         }
         let user = User {
             id: new.id,
@@ -69,7 +76,7 @@ impl Data {
             last_seen_at: None,
         };
         self.user_keys.insert(key, user.id.clone());
-        self.skeletons.insert(skeleton);
+        self.skeletons.extend(skeletons.into_iter().map(|skeleton| (skeleton, user.id.clone())));
         self.users.insert(user.id.clone(), user.clone());
         EnsureUser::Created(user)
     }

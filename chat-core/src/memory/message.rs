@@ -2,7 +2,9 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use chat_proto::{ChangeEvent, ConversationId, Member, MemberState, Message, MessageId, UserId};
+use chat_proto::{
+    ChangeEvent, ConversationId, Member, MemberState, Message, MessageId, UserId, mentioned,
+};
 
 use super::data::{Data, Record};
 use super::{MemoryStore, to_microsecond};
@@ -118,14 +120,10 @@ impl Data {
 
     /// The members that a draft mentions, each once, in the order of its text.
     fn mentioned(&self, draft: &MessageDraft) -> Vec<UserId> {
-        let mut mentioned: Vec<UserId> = Vec::new();
-        for user in draft.mentions.iter().filter_map(|key| self.user_keys.get(key)) {
-            let joined = self.joined(draft.conversation_id, user).is_some();
-            if joined && !mentioned.contains(user) {
-                mentioned.push(user.clone());
-            }
-        }
-        mentioned
+        mentioned(&draft.mentions, |key| {
+            let user = self.user_keys.get(key)?;
+            self.joined(draft.conversation_id, user).map(|_| user.clone())
+        })
     }
 
     /// What has changed after one number, up to another.

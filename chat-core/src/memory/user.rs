@@ -33,8 +33,8 @@ impl UserStore for MemoryStore {
         let data = self.lock();
         let found = data.user_keys.iter().filter_map(|(key, id)| {
             let user = data.users.get(id)?;
-            let display_name = || user.display_name.as_str().to_lowercase();
-            (key.starts_with(prefix) || display_name().starts_with(prefix)).then_some(user)
+            let found = key.starts_with(prefix) || user.display_name.key().starts_with(prefix);
+            found.then_some(user)
         });
         Ok(found.take(limit).cloned().collect())
     }

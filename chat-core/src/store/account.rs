@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chat_proto::{User, UserId};
+use chat_proto::{User, UserId, Username};
 use secrecy::SecretString;
 
 use super::{Aggregate, NewUser, StoreError};
@@ -18,8 +18,10 @@ pub struct NewAccount {
 pub enum CreateAccount {
     /// The account and its user are recorded.
     Created(User),
-    /// Another user has this name, or one with the same skeleton. Nothing was recorded.
+    /// Another user has this name, or one that looks the same. Nothing was recorded.
     UsernameTaken,
+    /// The name to show looks like the unique name of another user. Nothing was recorded.
+    DisplayNameTaken,
 }
 
 /// An account.
@@ -31,6 +33,20 @@ pub struct Account {
     pub password_hash: SecretString,
 }
 
+/// The account of the user who has a name, as [`user_named`](super::user_named) finds users.
+///
+/// # Errors
+///
+/// A failure of the store.
+pub async fn account_named(
+    accounts: &dyn AccountStore,
+    name: &Username,
+) -> Result<Option<Account>, StoreError> {
+    // Always both, so that the time taken says nothing of who is there.
+    let own = accounts.account_by_name(&name.own_key()).await?;
+    Ok(accounts.account_by_name(&name.key()).await?.filter(|_| own.is_none()).or(own))
+}
+
 /// Accounts: users who log in here, with a password.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
@@ -39,7 +55,8 @@ pub trait AccountStore: Aggregate {
     /// [`UserStore::ensure_user`](super::UserStore::ensure_user).
     async fn create_account(&self, account: NewAccount) -> Result<CreateAccount, StoreError>;
 
-    /// The account of the user with this [name key](chat_proto::Username::key).
+    /// The account of the user with this [name key](Username::key), or [`Username::own_key`]. See
+    /// [`account_named`].
     async fn account_by_name(&self, key: &str) -> Result<Option<Account>, StoreError>;
 
     /// The account of this user.

@@ -1,7 +1,9 @@
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use chat_proto::{ChangeEvent, ClientId, ConversationId, Message, MessageBody, MessageId, UserId};
+use chat_proto::{
+    ChangeEvent, ClientId, ConversationId, Mention, Message, MessageBody, MessageId, UserId,
+};
 use jiff::Timestamp;
 
 use super::{Aggregate, StoreError};
@@ -19,9 +21,9 @@ pub struct MessageDraft {
     pub client_id: ClientId,
     /// The text.
     pub content: MessageBody,
-    /// The [name keys](chat_proto::Username::key) that the text mentions; those that are members'
-    /// become the message's mentions.
-    pub mentions: Vec<String>,
+    /// Where the text may mention somebody: the message's mentions are the members whom
+    /// [`mentioned`](chat_proto::mentioned) finds.
+    pub mentions: Vec<Mention>,
     /// Now.
     pub created_at: Timestamp,
 }

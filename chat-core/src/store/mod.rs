@@ -32,7 +32,7 @@ mod user;
 
 use std::fmt::Debug;
 
-pub use account::{Account, AccountStore, CreateAccount, NewAccount};
+pub use account::{Account, AccountStore, CreateAccount, NewAccount, account_named};
 pub use conversation::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition};
 pub use cursor::{CursorAdvance, CursorKind, CursorStore};
 pub use error::StoreError;
@@ -42,7 +42,7 @@ pub use member::{Circle, Contact, JoinOutcome, LeaveOutcome, MemberStore, Member
 pub use message::{AppendOutcome, Changes, Head, MessageDraft, MessageStore};
 pub use parts::StoreParts;
 pub use probe::ProbeStore;
-pub use user::{EnsureUser, NewUser, UserStore};
+pub use user::{EnsureUser, NewUser, UserStore, user_named};
 
 #[cfg(feature = "testing")]
 pub use self::{

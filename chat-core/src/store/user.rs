@@ -24,8 +24,32 @@ pub enum EnsureUser {
     Existing(User),
     /// The user is now recorded.
     Created(User),
-    /// Another user has this name, or one with the same skeleton. Nothing was recorded.
+    /// Another user has this name, or one that looks the same. Nothing was recorded.
     UsernameTaken,
+    /// The name to show looks like the unique name of another user. Nothing was recorded.
+    DisplayNameTaken,
+}
+
+/// The user who has a name: the one whose name is written exactly so, or else the one who has its
+/// [`key`](Username::key).
+///
+/// The two differ only where users got their names under rules that told them apart: see
+/// [`Username::own_key`].
+///
+/// # Errors
+///
+/// A failure of the store.
+pub async fn user_named(
+    users: &dyn UserStore,
+    name: &Username,
+) -> Result<Option<User>, StoreError> {
+    let found = users.user_by_name(&name.key()).await?;
+    match &found {
+        Some(user) if user.username != *name => {
+            Ok(users.user_by_name(&name.own_key()).await?.or(found))
+        }
+        _ => Ok(found),
+    }
 }
 
 /// Users, whoever vouches for them.
@@ -34,8 +58,10 @@ pub enum EnsureUser {
 pub trait UserStore: Aggregate {
     /// Records a user unless one with this id is there.
     ///
-    /// To ensure correctness: no two users may share [`Username::key`] or [`Username::skeleton`],
-    /// however many calls run at once.
+    /// To ensure correctness: no two users may share [`Username::key`] or one of
+    /// [`Username::skeletons`], however many calls run at once. A user whose
+    /// [`DisplayName::skeletons`] have one of another user's among them is not recorded; of two such
+    /// users who come at once, both may be.
     async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError>;
 
     /// The user with this id.
@@ -44,12 +70,13 @@ pub trait UserStore: Aggregate {
     /// The users with these ids, in any order; unknown ids are left out.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
 
-    /// The user whose [`Username::key`] is this.
+    /// The user whose [`Username::key`] this is, or [`Username::own_key`] where that was given. See
+    /// [`user_named`].
     async fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError>;
 
-    /// Up to `limit` users whose name key or lower-cased display name begins with `prefix`, which
-    /// is lower case already, in the order of their name keys. An empty prefix finds all. Every
-    /// character of `prefix` stands for itself.
+    /// Up to `limit` users whose name key or [`DisplayName::key`] begins with `prefix`, which is
+    /// [folded](chat_proto::fold) already, in the order of their name keys. An empty prefix finds
+    /// all. Every character of `prefix` stands for itself.
     async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>, StoreError>;
 
     /// Records when the user's last session ended. A time before the recorded one changes nothing.

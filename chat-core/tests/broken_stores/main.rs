@@ -16,6 +16,7 @@ mod counts;
 mod cursors;
 mod lists;
 mod members;
+mod mentions;
 mod moments;
 mod numbers;
 mod order;

@@ -43,7 +43,55 @@ user_store! { ComparesNamesByCaseOnly: user users user_by_name search_users reco
 async fn a_store_that_gives_a_look_alike_name_is_caught() {
     assert_caught(
         |store, parts| parts.users = Arc::new(ComparesNamesByCaseOnly { store }),
-        &["a_name_is_taken_by_its_case_and_by_its_look", "look_alike_names_at_once_make_one_user"],
+        &[
+            "a_name_is_taken_by_its_case_and_by_its_look",
+            "look_alikes_are_refused_in_either_order_and_case",
+            "look_alike_names_at_once_make_one_user",
+        ],
+    )
+    .await;
+}
+
+/// Shows anybody by any name.
+#[derive(Debug)]
+struct ShowsAnyName {
+    store: Arc<MemoryStore>,
+}
+
+user_store! { ShowsAnyName: user users user_by_name search_users record_last_seen;
+    async fn ensure_user(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
+        let outcome = self.store.ensure_user(new.clone()).await?;
+        Ok(if outcome == EnsureUser::DisplayNameTaken { recorded(new) } else { outcome })
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_shows_a_user_by_anothers_name_is_caught() {
+    assert_caught(
+        |store, parts| parts.users = Arc::new(ShowsAnyName { store }),
+        &["a_name_to_be_shown_is_nobody_elses_name"],
+    )
+    .await;
+}
+
+/// Finds users by names in lower case, whatever their normal form.
+#[derive(Debug)]
+struct FindsByLowerCase {
+    store: Arc<MemoryStore>,
+}
+
+user_store! { FindsByLowerCase: ensure_user user users search_users record_last_seen;
+    async fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
+        let found = self.store.user_by_name(key).await?;
+        Ok(found.filter(|user| user.username.as_str().to_lowercase() == key))
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_finds_names_by_lower_case_is_caught() {
+    assert_caught(
+        |store, parts| parts.users = Arc::new(FindsByLowerCase { store }),
+        &["a_name_is_one_in_every_form"],
     )
     .await;
 }
@@ -96,7 +144,7 @@ user_store! { SearchesByPattern: ensure_user user users user_by_name record_last
         let pattern: Vec<char> = prefix.chars().chain(['%']).collect();
         let mut found = self.store.search_users("", usize::MAX).await?;
         found.retain(|user| {
-            [user.username.key(), user.display_name.as_str().to_lowercase()]
+            [user.username.key(), user.display_name.key()]
                 .iter()
                 .any(|name| is_like(&name.chars().collect::<Vec<_>>(), &pattern))
         });

@@ -43,6 +43,7 @@ fn refusal(error: AccountError) -> Problem {
     let field = match error {
         AccountError::PasswordLength { .. } => Some("password"),
         AccountError::UsernameTaken | AccountError::Text(_) => Some("username"),
+        AccountError::DisplayNameTaken => Some("displayName"),
         _ => None,
     };
     let problem = Problem::from(error);

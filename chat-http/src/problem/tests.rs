@@ -60,6 +60,7 @@ fn every_account_error_has_its_code() {
     for (error, code) in [
         (AccountError::InvalidCredentials, ErrorCode::InvalidCredentials),
         (AccountError::UsernameTaken, ErrorCode::UsernameTaken),
+        (AccountError::DisplayNameTaken, ErrorCode::UsernameTaken),
         (AccountError::PasswordLength { min: 8, max: 9, actual: 7 }, ErrorCode::InvalidPayload),
         (AccountError::PasswordLength { min: 8, max: 9, actual: 10 }, ErrorCode::TextTooLong),
         (AccountError::Text(TextError::MixedScripts), ErrorCode::TextInvalid),

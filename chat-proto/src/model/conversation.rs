@@ -36,10 +36,18 @@ pub struct Conversation {
     /// Who finds and enters it; a direct conversation is private.
     pub visibility: Visibility,
     /// A room's name; absent for a direct conversation.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "RoomName::recorded"
+    )]
     pub name: Option<RoomName>,
     /// What a room is about.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "Topic::recorded"
+    )]
     pub topic: Option<Topic>,
     /// Who opened it.
     pub created_by: UserId,

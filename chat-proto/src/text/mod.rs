@@ -1,10 +1,16 @@
 //! Validated text: a value of one of these types has passed its rules, wherever it came from.
 
 mod body;
+mod fold;
+mod look;
+mod mention;
 mod name;
+mod shown;
 mod username;
 
 pub use body::MessageBody;
+pub use fold::{KEY_VERSION, fold};
+pub use mention::{MENTIONS_MAX, Mention, mentioned};
 pub use name::{DisplayName, RoomName, Topic};
 pub use username::Username;
 
@@ -17,7 +23,8 @@ pub enum TextError {
     /// Nothing in it can be seen.
     #[error("the text must have at least one visible character")]
     Empty,
-    /// It is over the limit, counted in characters (Unicode scalar values).
+    /// It is over the limit, counted in characters (Unicode scalar values): those of a name once it is
+    /// in normalisation form C, those of a message as they are.
     #[error("the text has {actual} characters, at most {max} are allowed")]
     TooLong {
         /// The most characters allowed.
@@ -28,6 +35,10 @@ pub enum TextError {
     /// It holds a character that is not allowed there.
     #[error("the character U+{:04X} is not allowed here", u32::from(*.0))]
     Character(char),
+    /// A user name begins or ends with something else than a letter or a digit. Paths of addresses
+    /// and the punctuation of sentences would take it for their own.
+    #[error("a user name begins and ends with a letter or a digit")]
+    Ends,
     /// A name mixes scripts, which is how look-alike names are made (UTS #39 §5.1).
     #[error("a user name must keep to one script")]
     MixedScripts,
@@ -40,7 +51,7 @@ impl TextError {
         match self {
             Self::Empty => ErrorCode::TextEmpty,
             Self::TooLong { .. } => ErrorCode::TextTooLong,
-            Self::Character(_) | Self::MixedScripts => ErrorCode::TextInvalid,
+            Self::Character(_) | Self::Ends | Self::MixedScripts => ErrorCode::TextInvalid,
         }
     }
 }

@@ -12,7 +12,7 @@ use chat_auth::{JwtIssuer, TokenSubject};
 use chat_core::proto::{DisplayName, ErrorCode, UserId, Username};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::host::is_this_machine;
@@ -49,7 +49,9 @@ pub(super) fn route(issuer: Arc<JwtIssuer>, remote: bool) -> Router {
 #[serde(rename_all = "camelCase")]
 struct TokenRequest {
     user_id: UserId,
+    #[serde(default, deserialize_with = "name")]
     username: Option<Username>,
+    #[serde(default, deserialize_with = "name")]
     display_name: Option<DisplayName>,
     expires_in_seconds: Option<u32>,
 }
@@ -95,4 +97,14 @@ async fn issue(State(tokens): State<DevTokens>, request: Request) -> Response {
             refuse(ErrorCode::Internal, "a fault of the server")
         }
     }
+}
+
+/// A name by the rules for new ones: by themselves, names are read as records have them.
+fn name<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
+where
+    D: Deserializer<'de>,
+    N: TryFrom<String, Error: std::fmt::Display>,
+{
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(N::try_from).transpose().map_err(serde::de::Error::custom)
 }

@@ -68,6 +68,7 @@ async fn create(session: &mut Session, account: &NewAccount) -> Result<CreateAcc
     let user = match insert_user(session, &account.user).await? {
         EnsureUser::Created(user) => user,
         EnsureUser::UsernameTaken => return Ok(CreateAccount::UsernameTaken),
+        EnsureUser::DisplayNameTaken => return Ok(CreateAccount::DisplayNameTaken),
         EnsureUser::Existing(_) => return Err(Failure::Refused("there is a user with this id")),
     };
     let insert = sql("INSERT INTO chat_account (user_id, password_hash) VALUES ($1, $2)")

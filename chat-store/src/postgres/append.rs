@@ -128,13 +128,13 @@ async fn mentioned(session: &mut Session, drafts: &[MessageDraft]) -> Result<Men
     }
     let select = sql(MENTIONED)
         .bind(names.iter().map(|(conversation, _)| conversation.as_uuid()).collect::<Vec<_>>())
-        .bind(names.iter().map(|(_, name)| *name).collect::<Vec<_>>());
-    let rows = session.rows(select).await?;
-    let members = rows.iter().map(|row| {
-        let name = (row.id("conversation_id")?, row.text("username_key")?.to_owned());
-        Ok((name, row.parsed("mentioned_id")?))
-    });
-    Ok(members.collect::<sqlx::Result<_>>()?)
+        .bind(names.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
+    let mut members = Mentioned::new();
+    for row in session.rows(select).await? {
+        let (room, key) = (row.id("conversation_id")?, row.text("username_key")?.to_owned());
+        members.entry(room).or_default().insert(key, row.parsed("mentioned_id")?);
+    }
+    Ok(members)
 }
 
 /// Stores messages and their mentions, and moves the heads, in one statement.

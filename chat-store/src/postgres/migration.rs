@@ -20,17 +20,24 @@ use sqlx::migrate::Migration;
 use tokio::time::sleep;
 
 use super::PostgresStore;
+use super::keys::PostgresKeys;
 use super::open::statement_error;
-use super::server::{Repeat, Server};
+use super::server::{Repeat, Server, Work};
 use super::session::Session;
 use super::statement::sql;
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::migration::Migrations;
+use crate::rekey::Walk;
 use crate::{OpenError, PendingMigration};
 
-const MIGRATIONS: Migrations =
-    Migrations(&[(1, "initial", include_str!("../../migrations/postgres/0001_initial.sql"))]);
+const MIGRATIONS: Migrations = Migrations(&[
+    (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
+    (7, "text_keys", include_str!("../../migrations/postgres/0007_text_keys.sql")),
+]);
+
+/// One node migrates, and others wait for it.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('chat_migration', 0))";
 
 /// How long a migration waits for a table, or for another node that migrates, before it steps back.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,7 +53,8 @@ impl PostgresStore {
     /// start, before anything else; when there is nothing to do it does nothing.
     ///
     /// Several nodes may do this at once, while others are serving. Either all of it takes effect
-    /// or nothing does.
+    /// or nothing does, except that keys of names that are made by older rules are made anew in
+    /// portions.
     ///
     /// # Errors
     ///
@@ -54,13 +62,32 @@ impl PostgresStore {
     /// [`OpenError::Migration`] when a migration fails, or does not get its locks within a minute
     /// or so.
     pub async fn migrate(&self) -> Result<(), OpenError> {
+        let mut due = self.patiently(|session| Box::pin(migrate(session))).await??;
+        while let Some(walk) = due {
+            let step = self.patiently(move |session| {
+                let walk = walk.clone();
+                Box::pin(async move {
+                    session.execute(sql(LOCK)).await?;
+                    walk.step(&mut PostgresKeys(session)).await
+                })
+            });
+            due = Some(step.await?).filter(|walk| !walk.is_over());
+        }
+        Ok(())
+    }
+
+    /// Does some work in a transaction, again if it has waited too long for a lock. It fails as a
+    /// whole, so it may be tried again as a whole.
+    async fn patiently<T, W>(&self, work: W) -> Result<T, OpenError>
+    where
+        T: Send + 'static,
+        W: for<'c> Fn(&'c mut Session) -> Work<'c, T> + Clone + Send + Sync + 'static,
+    {
         let server = self.primary.for_migration();
         let mut attempt = 1;
         loop {
-            // The transaction fails as a whole, so it may be tried again as a whole.
-            let work = server.write(Repeat::Harmless, |session| Box::pin(migrate(session)));
-            match work.await {
-                Ok(done) => return done,
+            match server.write(Repeat::Harmless, work.clone()).await {
+                Ok(done) => return Ok(done),
                 Err(failure) if failure.waited_for_lock() && attempt < ATTEMPTS => {
                     tracing::info!(attempt, "a migration waits until a table is free");
                 }
@@ -97,10 +124,8 @@ async fn last_applied(server: &Server) -> Result<i64, OpenError> {
     work.await.map_err(|failure| statement_error(server, failure, OpenError::Unreadable))
 }
 
-async fn migrate(session: &mut Session) -> Result<Result<(), OpenError>, Failure> {
-    session
-        .execute(sql("SELECT pg_advisory_xact_lock(hashtextextended('chat_migration', 0))"))
-        .await?;
+async fn migrate(session: &mut Session) -> Result<Result<Option<Walk>, OpenError>, Failure> {
+    session.execute(sql(LOCK)).await?;
     let applied = applied(session).await?;
     if let Err(newer) = MIGRATIONS.refuse_newer(applied.last().map_or(0, |last| last.version)) {
         return Ok(Err(newer));
@@ -126,7 +151,7 @@ async fn migrate(session: &mut Session) -> Result<Result<(), OpenError>, Failure
             None => apply(session, migration).await?,
         }
     }
-    Ok(Ok(()))
+    Ok(Ok(Walk::due(&mut PostgresKeys(session), applied.is_empty()).await?))
 }
 
 async fn apply(session: &mut Session, migration: Migration) -> Result<(), Failure> {

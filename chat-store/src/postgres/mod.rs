@@ -9,6 +9,7 @@ mod conversation;
 mod cursor;
 mod error;
 mod inbox;
+mod keys;
 mod login;
 mod member;
 mod message;

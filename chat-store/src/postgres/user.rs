@@ -4,6 +4,7 @@ use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore};
 use jiff::Timestamp;
 
 use super::PostgresStore;
+use super::keys::insert_skeletons;
 use super::server::Repeat;
 use super::session::Session;
 use super::statement::{is_storable, sql};
@@ -18,6 +19,8 @@ pub(super) const BY_IDS: &str =
 
 pub(super) const BY_NAME: &str =
     concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.username_key = $1");
+
+pub(super) const TAKEN: &str = "SELECT 1 FROM chat_user_skeleton WHERE skeleton = ANY ($1) LIMIT 1";
 
 /// Each half goes through an index of its own; the union removes who is in both.
 pub(super) const SEARCH: &str = concat!(
@@ -100,22 +103,52 @@ pub(super) async fn insert_user(
     session: &mut Session,
     new: &NewUser,
 ) -> Result<EnsureUser, Failure> {
+    let (id, skeletons) = (new.id.as_str(), new.username.skeletons());
+    if is_taken(session, &skeletons).await? {
+        return existing_or(session, new, EnsureUser::UsernameTaken).await;
+    }
+    if is_taken(session, &new.display_name.skeletons()).await? {
+        return existing_or(session, new, EnsureUser::DisplayNameTaken).await;
+    }
     // Waits for whoever is about to insert one like it, so that the answer is known.
     let insert = sql("INSERT INTO chat_user
            (id, username, username_key, skeleton, display_name, display_key, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT DO NOTHING")
-    .bind(new.id.as_str())
+    .bind(id)
     .bind(new.username.as_str())
     .bind(new.username.key())
-    .bind(new.username.skeleton())
+    .bind(skeletons[0].as_str())
     .bind(new.display_name.as_str())
-    .bind(new.display_name.as_str().to_lowercase())
+    .bind(new.display_name.key())
     .bind(new.created_at.as_microsecond());
     if session.execute(insert).await? == 0 {
-        let row = session.row(sql(BY_ID).bind(new.id.as_str())).await?;
-        let existing = read_optional(row.as_ref(), read_user)?;
-        return Ok(existing.map_or(EnsureUser::UsernameTaken, EnsureUser::Existing));
+        return existing_or(session, new, EnsureUser::UsernameTaken).await;
+    }
+    let rows: Vec<_> = skeletons.into_iter().map(|look| (look, id.to_owned())).collect();
+    if insert_skeletons(session, &rows).await? < rows.len() as u64 {
+        // Another has come with such a name since it was looked for.
+        let looks: Vec<&str> = rows.iter().map(|(look, _)| look.as_str()).collect();
+        let delete = "DELETE FROM chat_user_skeleton WHERE skeleton = ANY ($1) AND user_id = $2";
+        session.execute(sql(delete).bind(looks).bind(id)).await?;
+        session.execute(sql("DELETE FROM chat_user WHERE id = $1").bind(id)).await?;
+        return Ok(EnsureUser::UsernameTaken);
     }
     Ok(EnsureUser::Created(recorded_user(new)))
+}
+
+/// Whether somebody's name looks like this.
+async fn is_taken(session: &mut Session, skeletons: &[String]) -> Result<bool, Failure> {
+    let skeletons: Vec<&str> = skeletons.iter().map(String::as_str).collect();
+    Ok(session.row(sql(TAKEN).bind(skeletons)).await?.is_some())
+}
+
+async fn existing_or(
+    session: &mut Session,
+    new: &NewUser,
+    otherwise: EnsureUser,
+) -> Result<EnsureUser, Failure> {
+    let row = session.row(sql(BY_ID).bind(new.id.as_str())).await?;
+    let existing = read_optional(row.as_ref(), read_user)?;
+    Ok(existing.map_or(otherwise, EnsureUser::Existing))
 }

@@ -65,6 +65,7 @@ async fn create(
     let user = match insert_user(connection, &account.user).await? {
         EnsureUser::Created(user) => user,
         EnsureUser::UsernameTaken => return Ok(CreateAccount::UsernameTaken),
+        EnsureUser::DisplayNameTaken => return Ok(CreateAccount::DisplayNameTaken),
         EnsureUser::Existing(_) => return Err(Failure::Refused("there is a user with this id")),
     };
     sqlx::query("INSERT INTO chat_account (user_id, password_hash) VALUES (?1, ?2)")

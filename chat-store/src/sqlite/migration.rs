@@ -2,8 +2,10 @@ use sqlx::migrate::Migrator;
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
+use super::keys::SqliteKeys;
 use crate::failure::{Failure, cause};
 use crate::migration::Migrations;
+use crate::rekey::Walk;
 use crate::{OpenError, PendingMigration};
 
 /// Where it is written down which migrations were applied: apart from a host's own.
@@ -15,31 +17,42 @@ const MIGRATIONS: Migrations = Migrations(&[
     (3, "head_follows", include_str!("../../migrations/sqlite/0003_head_follows.sql")),
     (4, "changes_by_seq", include_str!("../../migrations/sqlite/0004_changes_by_seq.sql")),
     (5, "client_ids_first", include_str!("../../migrations/sqlite/0005_client_ids_first.sql")),
+    (7, "text_keys", include_str!("../../migrations/sqlite/0007_text_keys.sql")),
 ]);
 
 impl SqliteStore {
     /// Brings the database's tables up to what this version works with. To be called at every
     /// start, before anything else; when there is nothing to do it does nothing.
     ///
-    /// Several processes may do this at once. Either all of it takes effect or nothing does.
+    /// Several processes may do this at once. Either all of it takes effect or nothing does, except
+    /// that keys of names that are made by older rules are made anew in portions.
     ///
     /// # Errors
     ///
     /// [`OpenError::NewerSchema`] when the database has been used by a later version, and
     /// [`OpenError::Migration`] when a migration fails.
     pub async fn migrate(&self) -> Result<(), OpenError> {
+        let failed = |failure: Failure| OpenError::Migration(failure.into_cause());
         let outcome = self.writer.write(|connection| {
             Box::pin(async move {
-                if let Err(newer) = MIGRATIONS.refuse_newer(applied(connection).await?) {
+                let applied = applied(connection).await?;
+                if let Err(newer) = MIGRATIONS.refuse_newer(applied) {
                     return Ok(Err(newer));
                 }
-                if let Err(error) = migrator().run_direct(None, connection, false).await {
+                if let Err(error) = migrator().run_direct(None, &mut *connection, false).await {
                     return Err(Failure::Sql(error.into()));
                 }
-                Ok(Ok(()))
+                Ok(Ok(Walk::due(&mut SqliteKeys(connection), applied == 0).await?))
             })
         });
-        outcome.await.map_err(|failure| OpenError::Migration(failure.into_cause()))?
+        let mut due = outcome.await.map_err(failed)??;
+        while let Some(walk) = due {
+            let step = self.writer.write(|connection| {
+                Box::pin(async move { walk.step(&mut SqliteKeys(connection)).await })
+            });
+            due = Some(step.await.map_err(failed)?).filter(|walk| !walk.is_over());
+        }
+        Ok(())
     }
 
     /// All migrations, the first first: what a database lacks that is not there yet.

@@ -9,6 +9,7 @@ mod error;
 mod hex;
 mod inbox;
 mod json_row;
+mod keys;
 mod login;
 mod member;
 mod message;

@@ -6,6 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::SqliteStore;
 use super::json_row::{JsonRow, json_columns};
+use super::keys::insert_skeletons;
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::record::{read_all, read_optional, read_user, recorded_user, user_columns};
@@ -27,6 +28,9 @@ pub(super) const USERS: &str = concat!(
     user_columns!(),
     " FROM chat_user u WHERE u.id IN (SELECT value FROM json_each(?1)))"
 );
+
+pub(super) const TAKEN: &str = "SELECT 1 FROM chat_user_skeleton
+     WHERE skeleton IN (SELECT value FROM json_each(?1)) LIMIT 1";
 
 /// Each half goes through an index of its own; the union removes who is in both.
 pub(super) const SEARCH: &str = concat!(
@@ -114,6 +118,13 @@ pub(super) async fn insert_user(
     if let Some(user) = find_user(connection, USER_BY_ID, new.id.as_str()).await? {
         return Ok(EnsureUser::Existing(user));
     }
+    let skeletons = new.username.skeletons();
+    if is_taken(connection, &skeletons).await? {
+        return Ok(EnsureUser::UsernameTaken);
+    }
+    if is_taken(connection, &new.display_name.skeletons()).await? {
+        return Ok(EnsureUser::DisplayNameTaken);
+    }
     let inserted = sqlx::query(
         "INSERT INTO chat_user
            (id, username, username_key, skeleton, display_name, display_key, created_at)
@@ -123,16 +134,28 @@ pub(super) async fn insert_user(
     .bind(new.id.as_str())
     .bind(new.username.as_str())
     .bind(new.username.key())
-    .bind(new.username.skeleton())
+    .bind(&skeletons[0])
     .bind(new.display_name.as_str())
-    .bind(new.display_name.as_str().to_lowercase())
+    .bind(new.display_name.key())
     .bind(new.created_at.as_microsecond())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
     if inserted.rows_affected() == 0 {
         return Ok(EnsureUser::UsernameTaken);
     }
+    let id = new.id.as_str().to_owned();
+    let skeletons: Vec<_> = skeletons.into_iter().map(|look| (look, id.clone())).collect();
+    insert_skeletons(connection, &skeletons).await?;
     Ok(EnsureUser::Created(recorded_user(new)))
+}
+
+/// Whether somebody's name looks like this.
+async fn is_taken(
+    connection: &mut SqliteConnection,
+    skeletons: &[String],
+) -> Result<bool, Failure> {
+    let query = sqlx::query(TAKEN).bind(json(skeletons)?);
+    Ok(query.fetch_optional(connection).await?.is_some())
 }
 
 async fn find_user(

@@ -47,13 +47,14 @@ pub(crate) async fn room(store: &dyn Store) -> (ConversationId, UserId) {
 }
 
 pub(crate) fn draft(room: ConversationId, sender: &UserId) -> MessageDraft {
+    let content = MessageBody::parse("hello @ada, hello @bob", 100).unwrap();
     MessageDraft {
         id: MessageId::generate(),
         conversation_id: room,
         sender_id: sender.clone(),
         client_id: ClientId::generate(),
-        content: MessageBody::parse("hello @ada, hello @bob", 100).unwrap(),
-        mentions: vec!["ada".into(), "bob".into()],
+        mentions: content.mentions(),
+        content,
         created_at: Timestamp::now(),
     }
 }

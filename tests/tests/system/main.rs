@@ -10,6 +10,7 @@ mod home;
 mod http;
 mod kill;
 mod limits;
+mod names;
 mod nodes;
 mod person;
 mod server;
@@ -61,6 +62,11 @@ on_every_database! {
         a_flood_of_messages_is_refused_with_a_time_to_come_back
         a_reader_that_stops_is_closed_resumes_and_costs_bounded_memory
         a_flood_of_pings_does_no_harm
+    }
+    names {
+        a_name_is_one_in_every_form_on_every_path
+        a_name_that_misleads_is_refused
+        a_mention_tells_whom_it_names
     }
     nodes {
         two_nodes_over_one_database_tell_one_order

@@ -73,7 +73,7 @@ pub async fn accounts_of_one_name_at_once_are_one<S: AccountStore>(store: &S) {
         .iter()
         .filter_map(|outcome| match outcome {
             CreateAccount::Created(user) => Some(&user.id),
-            CreateAccount::UsernameTaken => None,
+            CreateAccount::UsernameTaken | CreateAccount::DisplayNameTaken => None,
         })
         .collect();
     assert_eq!(created.len(), 1);

@@ -12,6 +12,9 @@ macro_rules! __store_cases {
             users {
                 a_user_is_recorded_once
                 a_name_is_taken_by_its_case_and_by_its_look
+                look_alikes_are_refused_in_either_order_and_case
+                a_name_is_one_in_every_form
+                a_name_to_be_shown_is_nobody_elses_name
                 look_alike_names_at_once_make_one_user
                 one_id_at_once_makes_one_user
                 names_of_every_script_come_back_unchanged
@@ -59,6 +62,8 @@ macro_rules! __store_cases {
                 text_is_kept_byte_for_byte
                 only_members_write
                 a_mention_is_of_a_member
+                a_mention_is_of_the_longest_name
+                only_members_count_as_mentions
                 history_is_a_range
                 messages_are_found_by_id
                 heads_tell_how_far_conversations_are
@@ -137,7 +142,7 @@ macro_rules! __store_cases {
                 every_time_is_kept_to_the_microsecond
                 the_list_reaches_over_all_of_time
                 the_longest_texts_are_kept
-                names_are_compared_by_their_characters
+                names_are_compared_by_their_letters
                 limits_reach_from_none_to_all
                 a_place_in_a_list_need_not_exist
                 a_question_may_name_thousands

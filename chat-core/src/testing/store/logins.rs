@@ -16,7 +16,9 @@ async fn user(store: &impl AccountStore, name: &str) -> UserId {
     let account = NewAccount { user: new_user(name), password_hash: "hash".into() };
     match store.create_account(account).await.unwrap() {
         CreateAccount::Created(user) => user.id,
-        CreateAccount::UsernameTaken => panic!("{name} is taken"),
+        CreateAccount::UsernameTaken | CreateAccount::DisplayNameTaken => {
+            panic!("{name} is taken")
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! One message: what is kept of it, and how it is found again.
 
-use chat_proto::{ChangeEvent, ConversationId, MessageId, MessagePreview, UserId, Visibility};
+use chat_proto::{
+    ChangeEvent, ConversationId, DisplayName, MENTIONS_MAX, MessageId, MessagePreview, UserId,
+    Username, Visibility,
+};
 use jiff::SignedDuration;
 
 use super::fixture::{
     append, at, direct, draft, draft_as, history, join, leave, new_room, room, send, send_many,
     stored, user, user_id,
 };
-use crate::store::{AppendOutcome, CursorKind, Head, MessageDraft, Store};
+use crate::store::{AppendOutcome, CursorKind, EnsureUser, Head, MessageDraft, NewUser, Store};
 
 /// What an append returns is what is read back, to the microsecond.
 pub async fn a_message_comes_back_as_it_was_stored(store: &dyn Store) {
@@ -100,9 +103,8 @@ pub async fn a_mention_is_of_a_member(store: &dyn Store) {
     join(store, room, &eve).await;
     leave(store, room, &eve).await;
     let text = "@zoe @bob @nobody @eve @ada";
-    let mut mentioning = draft(room, &ada, text);
-    assert_eq!(mentioning.mentions.len(), 5);
-    mentioning.mentions.push("bob".into());
+    let mentioning = draft(room, &ada, &format!("{text} @BOB"));
+    assert_eq!(mentioning.mentions.len(), 6);
     let message = stored(append(store, mentioning.clone()).await);
     assert_eq!(message.mentions, [bob.clone(), ada.clone()]);
     assert_eq!(store.message(message.id).await.unwrap(), Some(message.clone()));
@@ -113,6 +115,64 @@ pub async fn a_mention_is_of_a_member(store: &dyn Store) {
     assert_eq!(message.mentions, [zoe, bob, ada]);
     assert_eq!(history(store, room).await[1], message);
     assert!(send(store, room, &eve_back(store, room).await, "nobody").await.mentions.is_empty());
+}
+
+/// Of the names that a text may mean, the longest that is a member's counts, whatever the form in
+/// which either was written, and however long ago its name was accepted.
+pub async fn a_mention_is_of_the_longest_name(store: &dyn Store) {
+    let ada = user(store, "ada").await;
+    let mut members = Vec::new();
+    for (n, name) in
+        ["zoe", "zo\u{eb}", "सत", "x", "x.", "y-", "ada@example.org"].into_iter().enumerate()
+    {
+        let username = Username::from_stored(name.to_owned());
+        let display_name = DisplayName::from(&username);
+        let id = user_id(&format!("m{n}"));
+        let new = NewUser { id: id.clone(), username, display_name, created_at: at(0) };
+        assert!(matches!(store.ensure_user(new).await.unwrap(), EnsureUser::Created(_)), "{name}");
+        members.push(id);
+    }
+    let stranger = user(store, "stranger").await;
+    let pair = direct(store, &ada, &members[1]).await;
+    let room = room(store, &ada, "general").await;
+    for member in &members {
+        join(store, room, member).await;
+    }
+    for (text, expected) in [
+        ("@zoe\u{308} and @ZOË", vec![1]),
+        ("@zoe, @zoe\u{308}", vec![0, 1]),
+        ("@सत्या", vec![]),
+        ("@x. @y-, @x!", vec![4, 5, 3]),
+        ("@ada@example.org.", vec![6]),
+        ("@stranger", vec![]),
+    ] {
+        let message = send(store, room, &ada, text).await;
+        let expected: Vec<_> = expected.into_iter().map(|n: usize| members[n].clone()).collect();
+        assert_eq!(message.mentions, expected, "{text}");
+        assert_eq!(message.content.as_str(), text, "the text itself stays as it is");
+        assert_eq!(store.message(message.id).await.unwrap(), Some(message));
+    }
+    for (text, expected) in [("@zoe", vec![]), ("@zoe\u{308}?", vec![members[1].clone()])] {
+        assert_eq!(send(store, pair, &ada, text).await.mentions, expected, "{text}");
+    }
+    join(store, room, &stranger).await;
+    assert_eq!(send(store, room, &ada, "@stranger").await.mentions, [stranger]);
+}
+
+/// A message mentions at most twenty members. Names that are no member's do not count.
+pub async fn only_members_count_as_mentions(store: &dyn Store) {
+    let ada = user(store, "ada").await;
+    let room = room(store, &ada, "general").await;
+    let mut text: String = (0..200).map(|n| format!("@nobody{n}z ")).collect();
+    for n in 0..25 {
+        let name = format!("member{n}z");
+        text.push_str(&format!("@{name} @{name} "));
+        join(store, room, &user(store, &name).await).await;
+    }
+    let expected: Vec<_> = (0..MENTIONS_MAX).map(|n| user_id(&format!("member{n}z"))).collect();
+    let message = send(store, room, &ada, &text).await;
+    assert_eq!(message.mentions, expected);
+    assert_eq!(store.message(message.id).await.unwrap(), Some(message));
 }
 
 async fn eve_back(store: &dyn Store, room: ConversationId) -> chat_proto::UserId {

@@ -1,10 +1,10 @@
 //! Users, their names, and the search for them.
 
-use chat_proto::UserId;
+use chat_proto::{DisplayName, UserId, Username, fold};
 use futures::future::join_all;
 
 use super::fixture::{at, named_user, new_user, user, user_id};
-use crate::store::{EnsureUser, NewUser, Store};
+use crate::store::{EnsureUser, NewUser, Store, user_named};
 
 /// The first record of a user stays; a second call finds it unchanged, even under another name.
 pub async fn a_user_is_recorded_once(store: &dyn Store) {
@@ -38,6 +38,79 @@ pub async fn a_name_is_taken_by_its_case_and_by_its_look(store: &dyn Store) {
     }
 }
 
+/// Which of two look-alikes came first makes no difference, nor does their case.
+pub async fn look_alikes_are_refused_in_either_order_and_case(store: &dyn Store) {
+    for (n, (first, second)) in
+        [("BILL", "bi11"), ("ki11", "KILL"), ("Hill", "HI11"), ("wi11", "wiIl"), ("user0", "USERO")]
+            .into_iter()
+            .enumerate()
+    {
+        store.ensure_user(named_user(&format!("first-{n}"), first, "First")).await.unwrap();
+        let new = named_user(&format!("second-{n}"), second, "Second");
+        let outcome = store.ensure_user(new).await.unwrap();
+        assert_eq!(outcome, EnsureUser::UsernameTaken, "{first}, then {second}");
+        assert_eq!(store.user_by_name(&fold(second)).await.unwrap(), None, "{second}");
+    }
+    // A name that is refused takes nothing: neither its key nor what it looks like.
+    user(store, "wlll").await;
+    user(store, "kal").await;
+    user(store, "kai").await;
+}
+
+/// A user is found, and a name is taken, whatever its case and its normal form.
+pub async fn a_name_is_one_in_every_form(store: &dyn Store) {
+    for (n, forms) in [
+        ["zo\u{eb}", "zoe\u{308}", "ZOE\u{308}"],
+        ["οδός", "ΟΔΌΣ", "οδο\u{301}σ"],
+        ["straße", "STRASSE", "strasse"],
+        ["김각", "\u{1100}\u{1175}\u{11B7}\u{1100}\u{1161}\u{11A8}", "김\u{1100}\u{1161}\u{11A8}"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let new = named_user(&format!("u{n}"), forms[0], &format!("shown {}", forms[0]));
+        let EnsureUser::Created(created) = store.ensure_user(new).await.unwrap() else {
+            panic!("{} is free", forms[0]);
+        };
+        for form in forms {
+            let name = Username::parse(form).unwrap();
+            let found = user_named(store, &name).await.unwrap();
+            assert_eq!(found.as_ref(), Some(&created), "{form}");
+            for query in [form.to_owned(), format!("Shown {form}")] {
+                let found = store.search_users(&fold(&query), 9).await.unwrap();
+                assert_eq!(found, [created.clone()], "{query}");
+            }
+            let again = store.ensure_user(named_user("other", form, "Other")).await.unwrap();
+            assert_eq!(again, EnsureUser::UsernameTaken, "{form}");
+        }
+    }
+}
+
+/// A name to be shown is nobody else's unique name, nor looks like it; it may be one's own.
+pub async fn a_name_to_be_shown_is_nobody_elses_name(store: &dyn Store) {
+    user(store, "paypal").await;
+    store.ensure_user(named_user("z0", "zo\u{eb}", "Zoë")).await.unwrap();
+    for (n, shown) in ["paypal", "PayPal", "paypaI", "PAYPA1", "ZOE\u{308}"].into_iter().enumerate()
+    {
+        let new = named_user(&format!("u{n}"), &format!("name{n}"), shown);
+        let outcome = store.ensure_user(new.clone()).await.unwrap();
+        assert_eq!(outcome, EnsureUser::DisplayNameTaken, "{shown}");
+        assert_eq!(store.user(&new.id).await.unwrap(), None, "{shown}");
+        let display_name = DisplayName::from(&new.username);
+        let own = store.ensure_user(NewUser { display_name, ..new }).await.unwrap();
+        assert!(matches!(own, EnsureUser::Created(_)), "{shown}");
+    }
+    for (id, username, shown) in
+        [("bob", "bob", "BOB"), ("cy", "cy", "Pay Pal"), ("dan", "dan", "Zoe")]
+    {
+        let outcome = store.ensure_user(named_user(id, username, shown)).await.unwrap();
+        assert!(matches!(outcome, EnsureUser::Created(_)), "{shown}");
+    }
+    // Whoever is shown by a name has no right to it as a unique one.
+    let later = store.ensure_user(named_user("z", "zoe", "Someone")).await.unwrap();
+    assert!(matches!(later, EnsureUser::Created(_)));
+}
+
 /// Of users with look-alike names who come at once, one gets the name.
 pub async fn look_alike_names_at_once_make_one_user(store: &dyn Store) {
     let names = ["paypal", "PayPal", "paypaI", "PAYPAL", "pAYPAL"];
@@ -58,7 +131,9 @@ pub async fn one_id_at_once_makes_one_user(store: &dyn Store) {
         .iter()
         .map(|outcome| match outcome {
             EnsureUser::Existing(user) | EnsureUser::Created(user) => user,
-            EnsureUser::UsernameTaken => panic!("the names differ"),
+            EnsureUser::UsernameTaken | EnsureUser::DisplayNameTaken => {
+                panic!("the names differ")
+            }
         })
         .collect();
     assert!(users.iter().all(|user| *user == users[0]));
@@ -82,7 +157,7 @@ pub async fn names_of_every_script_come_back_unchanged(store: &dyn Store) {
             panic!("{username} is free");
         };
         assert_eq!(created.username.as_str(), username);
-        assert_eq!(created.display_name.as_str(), display_name);
+        assert_eq!(created.display_name, DisplayName::parse(display_name).unwrap());
         assert_eq!(created.created_at.as_nanosecond() % 1_000_000_000, 123_456_000);
         assert_eq!(store.user(&created.id).await.unwrap(), Some(created.clone()));
         let key = created.username.key();

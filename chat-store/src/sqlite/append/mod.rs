@@ -111,8 +111,8 @@ async fn check(
                 (ConversationId::from(id), Numbers { seq, change_seq })
             }));
         } else {
-            let name = (row.id("mentioned_in")?, row.text("username_key")?.to_owned());
-            known.mentioned.insert(name, row.parsed("mentioned_id")?);
+            let (room, key) = (row.id("mentioned_in")?, row.text("username_key")?.to_owned());
+            known.mentioned.entry(room).or_default().insert(key, row.parsed("mentioned_id")?);
         }
     }
     Ok(known)
