@@ -10,9 +10,10 @@ use super::{
 };
 
 /// Enough of everything that the planner can tell a good way from a bad one.
-const CONTENTS: [&str; 10] = [
+const CONTENTS: [&str; 11] = [
     "INSERT INTO chat_user SELECT 'u' || n, 'u' || n, 'u' || n, 'u' || n, 'u' || n, 'u' || n, 0
      FROM generate_series(1, 1000) n",
+    "INSERT INTO chat_user_skeleton SELECT id, id FROM chat_user",
     "INSERT INTO chat_conversation (id, kind, visibility, name, name_key, created_by, created_at)
      SELECT lpad(to_hex(n), 32, '0')::uuid, 'room', CASE n % 4 WHEN 0 THEN 'public' ELSE 'private' END,
             'r' || n % 100, 'r' || n % 100, 'u1', n
@@ -146,6 +147,7 @@ async fn people_and_rooms_are_found_by_indexes() {
         (conversation::BY_ID, &["chat_conversation_pkey"]),
         (conversation::BY_PAIR, &["chat_direct_pkey"]),
         (user::BY_IDS, &["chat_user_pkey"]),
+        (user::TAKEN, &["chat_user_skeleton_pkey"]),
         (user::BY_NAME, &["chat_user_username_key_key"]),
         (user::SEARCH, &["chat_user_username_key_key", "chat_user_display_key"]),
         (account::BY_NAME, &["chat_user_username_key_key"]),

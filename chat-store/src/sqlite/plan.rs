@@ -111,6 +111,7 @@ async fn people_and_rooms_are_found_by_indexes() {
         (conversation::BY_NAME, "chat_conversation_name (name_key=?)"),
         (user::USER_BY_NAME, "(username_key=?)"),
         (user::USERS, "SEARCH u USING PRIMARY KEY (id=?)"),
+        (user::TAKEN, "SEARCH chat_user_skeleton USING PRIMARY KEY (skeleton=?)"),
         (user::SEARCH, "chat_user_display_key (display_key>? AND display_key<?)"),
         (account::BY_NAME, "(username_key=?)"),
         (login::BY_TOKEN, "(token_hash=?)"),
