@@ -78,7 +78,7 @@ pub async fn a_name_is_one_in_every_form(store: &dyn Store) {
             assert_eq!(found.as_ref(), Some(&created), "{form}");
             for query in [form.to_owned(), format!("Shown {form}")] {
                 let found = store.search_users(&fold(&query), 9).await.unwrap();
-                assert_eq!(found, [created.clone()], "{query}");
+                assert_eq!(found, std::slice::from_ref(&created), "{query}");
             }
             let again = store.ensure_user(named_user("other", form, "Other")).await.unwrap();
             assert_eq!(again, EnsureUser::UsernameTaken, "{form}");
