@@ -17,6 +17,14 @@ pub enum ChatError {
     /// A value is impossible.
     #[error("{0}")]
     Invalid(&'static str),
+    /// The value of one field is impossible, or is needed and missing.
+    #[error("{reason}")]
+    Field {
+        /// The field.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A text is refused.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -80,7 +88,7 @@ impl ChatError {
         match self {
             Self::NotFound => ErrorCode::NotFound,
             Self::Forbidden(_) => ErrorCode::Forbidden,
-            Self::Invalid(_) => ErrorCode::InvalidPayload,
+            Self::Invalid(_) | Self::Field { .. } => ErrorCode::InvalidPayload,
             Self::Text(error) => error.code(),
             Self::PageTooLarge { .. } => ErrorCode::PageTooLarge,
             Self::Cursor(_) => ErrorCode::InvalidCursor,
@@ -90,6 +98,19 @@ impl ChatError {
             Self::TooMany(_) => ErrorCode::TooMany,
             Self::Store(StoreError::Failed(_)) => ErrorCode::Internal,
             Self::Busy | Self::Timeout | Self::Store(_) => ErrorCode::Unavailable,
+        }
+    }
+
+    /// The field or parameter of the request that is to blame, where it is one.
+    #[must_use]
+    pub const fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Field { name, .. } => Some(name),
+            Self::PageTooLarge { .. } => Some("limit"),
+            Self::Cursor(_) => Some("cursor"),
+            // Names are refused where they are read; a message's text is read here.
+            Self::Text(_) => Some("content"),
+            _ => None,
         }
     }
 
@@ -124,6 +145,7 @@ impl ChatError {
     #[must_use]
     pub fn payload(&self) -> ErrorPayload {
         let mut payload = ErrorPayload::new(self.code(), self.to_string());
+        payload.field = self.field().map(str::to_owned);
         payload.retry_after_ms =
             self.retry_after().map(|after| after.as_millis().try_into().unwrap_or(u64::MAX).max(1));
         payload

@@ -55,12 +55,8 @@ struct Truth {
 impl Truth {
     fn page(&self, user: &UserId, after: Option<InboxPosition>) -> Vec<ConversationSummary> {
         let list = self.lists.get(user).into_iter().flatten();
-        let beyond = list.filter(|summary| {
-            after.is_none_or(|after| {
-                (summary.last_activity_at, summary.conversation_id)
-                    < (after.last_activity_at, after.id)
-            })
-        });
+        let beyond =
+            list.filter(|summary| after.is_none_or(|after| InboxPosition::of(summary) < after));
         beyond.take(PAGE).cloned().collect()
     }
 
@@ -260,10 +256,7 @@ impl World {
             }
             cursor = page.meta.next_cursor;
             let Some(last) = page.data.last() else { break };
-            after = Some(InboxPosition {
-                last_activity_at: last.last_activity_at,
-                id: last.conversation_id,
-            });
+            after = Some(InboxPosition::of(last));
             if cursor.is_none() {
                 break;
             }

@@ -242,7 +242,7 @@ async fn lists_take_three_calls_at_most_and_none_when_kept() {
     let page = cache.summaries(&ada, None, 50).await.unwrap();
     assert_eq!(calls.take(), 1, "the first page");
     let last = page.last().unwrap();
-    let after = InboxPosition { last_activity_at: last.last_activity_at, id: last.conversation_id };
+    let after = InboxPosition::of(last);
     assert_eq!(cache.summaries(&ada, Some(after), 50).await.unwrap().len(), 50);
     assert_eq!(calls.take(), 2, "a later page");
     cache.unread_total(&ada).await.unwrap();
@@ -350,8 +350,7 @@ async fn what_was_not_on_a_page_moves_onto_it() {
     }
     let pages = async || {
         let first = cache.summaries(&ada, None, 1).await.unwrap().remove(0);
-        let after =
-            InboxPosition { last_activity_at: first.last_activity_at, id: first.conversation_id };
+        let after = InboxPosition::of(&first);
         let second = cache.summaries(&ada, Some(after), 1).await.unwrap().remove(0);
         [first.conversation_id, second.conversation_id]
     };

@@ -158,7 +158,7 @@ impl IntoResponse for Problem {
 impl From<ChatError> for Problem {
     fn from(error: ChatError) -> Self {
         let code = error.code();
-        let retry_after = error.retry_after();
+        let (retry_after, field) = (error.retry_after(), error.field());
         let problem = match code {
             // Nothing was asked, and why is in the log already: not once for each request.
             _ if matches!(error, ChatError::Store(StoreError::CircuitOpen { .. })) => {
@@ -167,7 +167,8 @@ impl From<ChatError> for Problem {
             ErrorCode::Internal | ErrorCode::Unavailable => Self::fault(code, error),
             _ => Self::new(code, error.to_string()),
         };
-        Self { retry_after: retry_after.or(problem.retry_after), ..problem }
+        let field = field.map(str::to_owned);
+        Self { retry_after: retry_after.or(problem.retry_after), field, ..problem }
     }
 }
 

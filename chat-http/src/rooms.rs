@@ -16,7 +16,8 @@ pub(crate) async fn list(
     caller: Caller,
     params: Params,
 ) -> Answer<Page<Conversation>> {
-    Ok(Json(chat.rooms(&caller.actor, params.cursor().as_ref(), params.limit()?).await?))
+    let cursor = params.cursor()?;
+    Ok(Json(chat.rooms(&caller.actor, cursor.as_ref(), params.limit()?).await?))
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,7 +15,7 @@ pub(crate) async fn search(
     caller: Caller,
     params: Params,
 ) -> Answer<Page<User>> {
-    let query = params.text("query").unwrap_or_default();
+    let query = params.text("query")?.unwrap_or_default();
     Ok(whole_list(chat.search_users(&caller.actor, query, params.limit()?).await?))
 }
 

@@ -33,6 +33,8 @@ pub enum ErrorCode {
     InvalidCredentials,
     /// The request is no WebSocket handshake, or one with something missing.
     BadHandshake,
+    /// The request is not one of HTTP: it does not say to which host it goes, or says it twice.
+    BadRequest,
     /// The path speaks WebSocket only, version 13.
     UpgradeRequired,
     /// The request comes from a web page of another origin.
@@ -80,6 +82,7 @@ impl ErrorCode {
             Self::TokenExpired => "token_expired",
             Self::InvalidCredentials => "invalid_credentials",
             Self::BadHandshake => "bad_handshake",
+            Self::BadRequest => "bad_request",
             Self::UpgradeRequired => "upgrade_required",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NotFound => "not_found",
@@ -105,7 +108,8 @@ impl ErrorCode {
             | Self::UnknownType
             | Self::PageTooLarge
             | Self::InvalidCursor
-            | Self::BadHandshake => 400,
+            | Self::BadHandshake
+            | Self::BadRequest => 400,
             Self::Unauthenticated | Self::TokenExpired | Self::InvalidCredentials => 401,
             Self::OriginNotAllowed | Self::Forbidden => 403,
             Self::NotFound => 404,

@@ -13,7 +13,7 @@ pub use code::{CloseCode, ErrorCode};
 pub use frame::{
     BearerToken, ChangeEvent, ClientFrame, Command, ConversationTarget, CreateRoom, DecodeError,
     ErrorPayload, Event, FrameId, HistoryRequest, MessageSend, PeerTarget, Ready, Reply,
-    ServerFrame, SignalEvent,
+    ServerFrame, SignalEvent, WrongField, read_fields,
 };
 pub use id::{
     ClientId, ConversationId, IdError, LoginSessionId, MessageId, NodeId, SessionId, UserId,

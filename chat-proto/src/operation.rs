@@ -94,7 +94,7 @@ operations! {
     ConversationLeave = "conversation.leave": Membership, 1;
     /// `conversation.list`.
     ConversationList = "conversation.list": Read, 1;
-    /// One conversation, by its id (REST).
+    /// `conversation.show`.
     ConversationShow = "conversation.show": Read, 1;
     /// `conversation.members`.
     ConversationMembers = "conversation.members": Read, 1;
@@ -130,6 +130,7 @@ impl Command {
             Self::ConversationJoin(_) => Operation::ConversationJoin,
             Self::ConversationLeave { .. } => Operation::ConversationLeave,
             Self::ConversationList { .. } => Operation::ConversationList,
+            Self::ConversationShow { .. } => Operation::ConversationShow,
             Self::ConversationMembers { .. } => Operation::ConversationMembers,
             Self::RoomList { .. } => Operation::RoomList,
             Self::PresenceSet { .. } => Operation::PresenceSet,

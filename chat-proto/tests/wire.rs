@@ -83,6 +83,7 @@ fn direct() -> ConversationSummary {
         unread_mentions: 1,
         preview: Some(MessagePreview::from(&message())),
         last_activity_at: at(1),
+        activity: 7,
     }
 }
 
@@ -155,7 +156,8 @@ fn the_greeting_is_written_like_this() {
         limits: Limits::default(),
         heartbeat: Heartbeat::default(),
         conversations: vec![direct()],
-        has_more: false,
+        next_cursor: Some(Cursor::from_text("WzFd")),
+        has_more: true,
         presence: vec![PresenceEntry {
             user_id: id("ada"),
             status: PresenceStatus::Online,
@@ -210,9 +212,14 @@ fn refusals_are_written_like_this() {
         retry_after_ms: Some(1_200),
         ..ErrorPayload::new(ErrorCode::RateLimited, "too many requests: try again in 1200 ms")
     };
+    let wrong = ErrorPayload {
+        field: Some("before".into()),
+        ..ErrorPayload::new(ErrorCode::InvalidPayload, "the field \"before\" is wrong")
+    };
     let unreadable = ErrorPayload::new(ErrorCode::MalformedJson, "not a frame");
     let frames = [
         ServerFrame::Error { id: Some(7), payload: limited }.encode(),
+        ServerFrame::Error { id: Some(8), payload: wrong }.encode(),
         ServerFrame::Error { id: None, payload: unreadable }.encode(),
     ];
     insta::assert_snapshot!("refusals", frames.join("\n"));

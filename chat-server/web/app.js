@@ -59,13 +59,14 @@ const live = new Connection({
   ready: (greeting) => state.ready(greeting),
   resumed({ reset }) {
     for (const id of reset) if (state.conversations.has(id)) state.reset(state.conversations.get(id));
-    if (state.hasMore || reset.length) refresh();
+    reset.forEach(learn);
+    more();
     load(now());
     flush();
   },
   event(frame) {
     const news = state.event(frame), c = state.conversations.get(frame.payload.conversationId);
-    if (news === "unknown") refresh();
+    if (news === "unknown") learn(frame.payload.conversationId);
     else if (news) $("heard").textContent = `${name(news.senderId)}: ${c === now() ? news.content : state.title(c)}`;
     if (frame.type === "typing.started") setTimeout(draw, state.limits.typingExpiryMs + 50);
     if (["conversation.created", "member.joined"].includes(frame.type)) who();
@@ -77,8 +78,26 @@ const live = new Connection({
 const hint = (type, payload) => live.request(type, payload).catch(() => {});
 /** Asks who is here: of somebody who newly shares a conversation nothing was told before. */
 const who = () => hint("presence.list").then((answer) => { if (answer) state.here(answer.presence); draw(); });
-/** Loads the whole list anew: where it is longer than the greeting, or something unknown has turned up. */
-const refresh = () => pages("conversation.list").then((all) => { state.takeAll(all, true); load(now()); }, () => {});
+/** Loads one conversation: one that an event told of, or of which too much was missed. */
+const learning = new Set();
+function learn(conversationId) {
+  if (learning.has(conversationId)) return;
+  learning.add(conversationId);
+  const gone = ({ code }) => { if (code === "not_found") state.conversations.delete(conversationId); };
+  live.request("conversation.show", { conversationId }).then((answer) => state.take(answer.conversation), gone)
+    .finally(() => { learning.delete(conversationId); load(now()); });
+}
+/** Loads the rest of the list, from where the greeting ends. */
+async function more() {
+  let cursor;
+  while ((cursor = state?.next)) {
+    const page = await live.request("conversation.list", { cursor, limit: state.limits.pageMax }).catch(() => null);
+    // A new greeting has a place of its own, from where another call goes on.
+    if (!page || cursor !== state?.next) return;
+    state.takePage(page.data, page.meta.nextCursor);
+    draw();
+  }
+}
 /** All pages of a list, up to a thousand items. */
 async function pages(type, payload, all = []) {
   const { data, meta } = await live.request(type, { ...payload, limit: state.limits.pageMax });

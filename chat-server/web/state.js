@@ -2,33 +2,39 @@
 // The time and 128 random bits: ids that grow are cheaper to store. `crypto.randomUUID` is missing where a
 // page comes over plain HTTP.
 const newId = () => [Date.now(), ...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("-");
-const newest = (c) => Date.parse(c.lastActivityAt);
+/** The later of two times, however many digits they have. */
+const later = (a, b) => (Date.parse(a) > Date.parse(b) ? a : b);
 export class State {
-  limits = {}; hasMore = false; users = new Map(); presence = new Map(); conversations = new Map();
+  limits = {}; next = null; listed = new Set(); users = new Map(); presence = new Map(); conversations = new Map();
   constructor(me) {
     this.me = me;
     /** Sends that are not acknowledged, in order: `{clientId, conversationId, content, createdAt, failed}`. */
     this.outbox = JSON.parse(sessionStorage.getItem(`outbox ${me.id}`)) ?? [];
   }
-  list() { return [...this.conversations.values()].sort((a, b) => newest(b) - newest(a)); }
+  list() { return [...this.conversations.values()].sort((a, b) => b.activity - a.activity); }
   title(c) { return c.peer?.displayName ?? c.name; }
   unread() { return this.list().reduce((sum, c) => sum + c.unread, 0); }
   here(online) { this.presence = new Map(online.map(({ userId, status }) => [userId, status])); }
   /** Takes the greeting; returns from which change of which conversation to resume. */
-  ready({ user, limits, conversations, hasMore, presence }) {
-    Object.assign(this, { me: user, limits, hasMore });
+  ready({ user, limits, conversations, nextCursor, presence }) {
+    Object.assign(this, { me: user, limits, listed: new Set() });
     this.here(presence);
     for (const c of this.conversations.values()) c.typing.clear();
-    this.takeAll(conversations, !hasMore);
+    this.takePage(conversations, nextCursor);
     return Object.fromEntries(this.list().filter((c) => c.loaded).map((c) => [c.id, c.cursor]));
   }
-  takeAll(summaries, whole) {
+  /**
+   * Takes a page of the list, which goes on at `next`. The list moves while it is read, so what is gone from it is
+   * known only at its end: what neither a page nor an event has told of since the greeting.
+   */
+  takePage(summaries, next) {
     summaries.forEach((summary) => this.take(summary));
-    const ids = new Set(summaries.map(({ id }) => id));
-    for (const id of this.conversations.keys()) if (whole && !ids.has(id)) this.conversations.delete(id);
+    this.next = next;
+    if (!next) for (const id of this.conversations.keys()) if (!this.listed.has(id)) this.conversations.delete(id);
   }
   /** Takes a summary. Its unread count includes all up to `counted`, of which events may still be on their way. */
   take(summary) {
+    this.listed.add(summary.id);
     if (summary.peer) this.users.set(summary.peer.id, summary.peer);
     const known = this.conversations.get(summary.id);
     if (known && summary.changeSeq < known.changeSeq) return;
@@ -68,6 +74,7 @@ export class State {
     return null;
   }
   #change(c, { changeSeq, message, member }) {
+    this.listed.add(c.id);
     if (changeSeq <= c.cursor) return null;
     const own = (message?.senderId ?? member.userId) === this.me.id;
     Object.assign(c, { cursor: changeSeq, changeSeq: Math.max(c.changeSeq, changeSeq) });
@@ -90,7 +97,9 @@ export class State {
     if (c.loaded || c.loading) this.#insert(c, message);
     c.typing.delete(message.senderId);
     if (message.seq <= c.lastSeq) return;
-    Object.assign(c, { lastSeq: message.seq, preview: message, lastActivityAt: message.createdAt });
+    const activity = 1 + Math.max(...this.list().map((other) => other.activity));
+    const lastActivityAt = later(c.lastActivityAt, message.createdAt);
+    Object.assign(c, { lastSeq: message.seq, preview: message, lastActivityAt, activity });
   }
   /** Keeps a message to be sent, over a reload of the page too; its client id makes sending it again safe. */
   compose(conversationId, content) {

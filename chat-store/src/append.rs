@@ -68,10 +68,13 @@ impl Batch {
     /// How much is new in each conversation.
     pub(crate) fn growth(&self) -> HashMap<ConversationId, Growth> {
         let mut growth: HashMap<_, Growth> = HashMap::new();
-        for draft in &self.new {
-            let growth = growth.entry(draft.conversation_id).or_default();
+        for (place, draft) in self.new.iter().enumerate() {
+            let growth: &mut Growth = growth.entry(draft.conversation_id).or_default();
+            let sent_at = draft.created_at.as_microsecond();
+            growth.last_at =
+                if growth.messages == 0 { sent_at } else { growth.last_at.max(sent_at) };
             growth.messages += 1;
-            growth.last_at = draft.created_at.as_microsecond();
+            growth.place = integer(place).min(ACTIVITY_STEP - 1);
         }
         growth
     }
@@ -117,12 +120,18 @@ pub(crate) fn named(drafts: &[MessageDraft]) -> BTreeSet<(ConversationId, String
 /// Which member a key stands for in a conversation.
 pub(crate) type Mentioned = HashMap<ConversationId, HashMap<String, UserId>>;
 
+/// How far apart the numbers of activity are that batches begin with on Postgres. A batch has a number
+/// for each of its messages; in one with more, the last ones share theirs.
+const ACTIVITY_STEP: i64 = 1024;
+
 /// How much is new in a conversation.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Growth {
     pub(crate) messages: u64,
-    /// When the last of them was sent, in microseconds.
+    /// The latest time that one of them was sent at, in microseconds.
     pub(crate) last_at: i64,
+    /// The place of the last of them among all new messages.
+    pub(crate) place: i64,
 }
 
 /// The numbers that a conversation has taken last.

@@ -1,6 +1,7 @@
 use std::error::Error;
 
 use chat_core::store::StoreError;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::{postgres, sqlite};
@@ -77,6 +78,11 @@ pub(crate) fn cause(error: sqlx::Error) -> Box<dyn Error + Send + Sync> {
         sqlx::Error::Database(error) => match error.code() {
             Some(code) => format!("{} ({code})", error.message()).into(),
             None => error.message().into(),
+        },
+        // A migration tells its number before its cause.
+        sqlx::Error::Migrate(error) => match *error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => cause(error),
+            other => other.into(),
         },
         other => other.into(),
     }

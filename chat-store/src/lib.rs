@@ -9,6 +9,7 @@ mod failure;
 mod migration;
 mod open_error;
 mod postgres;
+mod probe;
 mod record;
 mod rekey;
 mod sqlite;

@@ -41,6 +41,18 @@ pub enum OpenError {
         /// What the database says.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The file is a database, but not as it was written.
+    #[error(
+        "{} is damaged ({what}): stop whatever uses it, keep a copy of it, and restore a backup, as \
+         docs/databases.md describes",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in a few words.
+        what: String,
+    },
     /// The URL is not one that Postgres understands. What was given is not shown, because it may
     /// hold a password.
     #[error(

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use chat_core::store::{ProbeStore, UserStore};
+use chat_core::store::{ConversationStore, InboxStore, ProbeStore, UserStore};
 use chat_store::{OpenError, PostgresConfig, PostgresStore, SqliteStore};
 use chat_test_servers::{PgBouncer, Postgres};
 use sqlx::{Connection, PgConnection};
@@ -304,4 +304,32 @@ async fn the_documented_defaults_are_the_defaults() {
     assert_eq!(config.statement_timeout, Duration::from_secs(4));
     assert_eq!(config.lock_timeout, Duration::from_secs(2));
     assert!(config.replica_url.is_none() && !config.transaction_pooler);
+}
+
+#[tokio::test]
+async fn a_node_of_the_version_before_takes_part_in_the_order_of_lists() {
+    let database = databases::database();
+    let store = databases::migrated(&database.url, few_connections()).await;
+    let ada = people::user(&store, "ada").await;
+    let mut rooms = Vec::new();
+    for _ in 0..3 {
+        rooms.push(store.create_room(people::new_room(&ada)).await.unwrap().id);
+    }
+    let order = async || {
+        let list = store.summaries(&ada, None, 9).await.unwrap();
+        list.into_iter().map(|one| one.conversation_id).collect::<Vec<_>>()
+    };
+    assert_eq!(order().await, [rooms[2], rooms[1], rooms[0]]);
+    let opened_at = store.summary(&ada, rooms[0]).await.unwrap().unwrap().last_activity_at;
+    let mut before = PgConnection::connect(&database.url).await.unwrap();
+    let update = "UPDATE chat_head SET last_seq = last_seq + 1, change_seq = change_seq + 1,
+                    last_activity_at = 7 WHERE conversation_id = $1";
+    sqlx::query(update).bind(rooms[0].as_uuid()).execute(&mut before).await.unwrap();
+    assert_eq!(order().await, [rooms[0], rooms[2], rooms[1]]);
+    let moved = store.summary(&ada, rooms[0]).await.unwrap().unwrap();
+    assert_eq!(moved.last_activity_at, opened_at, "it never goes back");
+    let join = "UPDATE chat_head SET change_seq = change_seq + 1 WHERE conversation_id = $1";
+    sqlx::query(join).bind(rooms[1].as_uuid()).execute(&mut before).await.unwrap();
+    people::send(&store, rooms[2], &ada).await;
+    assert_eq!(order().await, [rooms[2], rooms[0], rooms[1]]);
 }

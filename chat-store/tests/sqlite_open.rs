@@ -4,10 +4,13 @@
 
 use std::path::Path;
 
-use chat_core::store::UserStore;
+use chat_core::store::{ConversationStore, InboxPosition, InboxStore, NewRoom, UserStore};
 use chat_store::{OpenError, SqliteStore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
+
+#[path = "support/people.rs"]
+mod people;
 
 async fn open(path: &Path) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(path.to_str().unwrap()).await
@@ -118,13 +121,17 @@ async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
            ON chat_message (conversation_id, sender_id, client_id)",
         "DROP TABLE chat_user_skeleton",
         "DROP TABLE chat_key_version",
+        "DROP TRIGGER chat_message_advances_head",
+        "ALTER TABLE chat_head DROP COLUMN activity",
+        "ALTER TABLE chat_message DROP COLUMN activity",
+        include_str!("../migrations/sqlite/0003_head_follows.sql"),
         "DELETE FROM chat_migration WHERE version > 3",
     ] {
-        sqlx::query(undone).execute(&mut earlier).await.unwrap();
+        sqlx::raw_sql(undone).execute(&mut earlier).await.unwrap();
     }
     let store = open(&path).await.unwrap();
     let pending = store.pending_migrations().await.unwrap();
-    assert_eq!(pending.iter().map(|one| one.version).collect::<Vec<_>>(), [4, 5, 7]);
+    assert_eq!(pending.iter().map(|one| one.version).collect::<Vec<_>>(), [4, 5, 7, 8]);
     store.migrate().await.unwrap();
     assert!(store.pending_migrations().await.unwrap().is_empty());
     let index = "SELECT 1 FROM sqlite_schema WHERE name = 'chat_message_change'";
@@ -152,4 +159,59 @@ async fn a_database_of_a_later_version_is_left_alone() {
     for error in [open(&path).await.unwrap_err(), store.migrate().await.unwrap_err()] {
         assert!(matches!(error, OpenError::NewerSchema { found: 999, .. }), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn conversations_of_an_earlier_version_come_last_in_the_order_of_their_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await.unwrap();
+    store.migrate().await.unwrap();
+    let ada = people::user(&store, "ada").await;
+    let mut rooms = Vec::new();
+    for second in [30, 10, 20, 40] {
+        let created_at = jiff::Timestamp::from_second(second).unwrap();
+        let room = NewRoom { created_at, ..people::new_room(&ada) };
+        rooms.push(store.create_room(room).await.unwrap().id);
+    }
+    store.close().await;
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut earlier = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("UPDATE chat_head SET activity = 0").execute(&mut earlier).await.unwrap();
+    earlier.close().await.unwrap();
+    let store = open(&path).await.unwrap();
+    let pages = async || {
+        let (mut listed, mut after) = (Vec::new(), None);
+        while let Some(one) = store.summaries(&ada, after, 1).await.unwrap().pop() {
+            after = Some(InboxPosition::of(&one));
+            listed.push(one.conversation_id);
+        }
+        listed
+    };
+    assert_eq!(pages().await, [rooms[3], rooms[0], rooms[2], rooms[1]]);
+    people::send(&store, rooms[1], &ada).await;
+    people::send(&store, rooms[2], &ada).await;
+    assert_eq!(pages().await, [rooms[2], rooms[1], rooms[3], rooms[0]]);
+}
+
+#[tokio::test]
+async fn activity_goes_on_after_what_was_stored_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await.unwrap();
+    store.migrate().await.unwrap();
+    let ((one, ada), (other, _)) = (people::room(&store).await, people::room(&store).await);
+    people::send(&store, one, &ada).await;
+    store.close().await;
+    // As if that had been stored while the clock was a century ahead.
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut ahead = SqliteConnection::connect_with(&options).await.unwrap();
+    let statement =
+        "UPDATE chat_head SET activity = activity + 3155760000000000 WHERE last_seq = 1";
+    sqlx::query(statement).execute(&mut ahead).await.unwrap();
+    ahead.close().await.unwrap();
+    let store = open(&path).await.unwrap();
+    people::send(&store, other, &ada).await;
+    let list = store.summaries(&ada, None, 9).await.unwrap();
+    assert_eq!(list.iter().map(|one| one.conversation_id).collect::<Vec<_>>(), [other, one]);
 }

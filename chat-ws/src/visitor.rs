@@ -83,8 +83,7 @@ impl Visitor {
                 State::leaving(id, payload, CloseCode::Unauthenticated)
             }
             (State::Unknown(_), Err(error)) => {
-                let payload = ErrorPayload::new(error.code, error.message);
-                State::leaving(error.id, payload, CloseCode::Unauthenticated)
+                State::leaving(error.id, error.into(), CloseCode::Unauthenticated)
             }
             (state, _) => state,
         };

@@ -32,8 +32,7 @@ impl InboxStore for CachedStore {
             let topics = of_all(user, &all).chain(page.iter().flat_map(of_one));
             Ok(Some(Answer { depends_on: self.slots(topics), value: page }))
         };
-        let place = after.map(|after| (after.last_activity_at, after.id));
-        let page = self.lists.get_or_read((user.clone(), place, limit), read).await?;
+        let page = self.lists.get_or_read((user.clone(), after, limit), read).await?;
         Ok(page.unwrap_or_default())
     }
 

@@ -62,13 +62,12 @@ use std::sync::Arc;
 use chat_proto::{
     Conversation, ConversationId, ConversationSummary, Member, MemberProfile, User, UserId,
 };
-use jiff::Timestamp;
 
 pub use config::CacheConfig;
 pub(crate) use news::News;
 pub use stats::{CacheCount, CacheStats};
 
-use crate::store::{Head, Store, UnreadTotal};
+use crate::store::{Head, InboxPosition, Store, UnreadTotal};
 #[cfg(doc)]
 use crate::store::{MessageStore, UserStore};
 use generations::{Generations, Slot, Topic};
@@ -99,7 +98,7 @@ pub struct CachedStore {
 type MemberPage = (ConversationId, Option<UserId>, usize);
 
 /// A page of conversations: whose, after which, and how many.
-type ListPage = (UserId, Option<(Timestamp, ConversationId)>, usize);
+type ListPage = (UserId, Option<InboxPosition>, usize);
 
 impl CachedStore {
     /// A cache over a store.

@@ -13,7 +13,7 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// [`ChatError::Invalid`] when no user is named, [`ChatError::NotFound`] when there is no such
+    /// [`ChatError::Field`] when no user is named, [`ChatError::NotFound`] when there is no such
     /// user, [`ChatError::SelfConversation`], [`ChatError::RateLimited`], and where it has to be made
     /// [`ChatError::TooMany`]; or a failure of the store.
     pub async fn open_direct(
@@ -25,7 +25,10 @@ impl Chat {
         let peer = match (&peer.user_id, &peer.username) {
             (Some(id), _) => self.user(id).await?,
             (None, Some(name)) => self.user_by_name(name).await?,
-            (None, None) => return Err(ChatError::Invalid("name a user by userId or username")),
+            (None, None) => {
+                let reason = "name a user by userId or username";
+                return Err(ChatError::Field { name: "username", reason });
+            }
         };
         if peer.id == actor.user_id {
             return Err(ChatError::SelfConversation);
@@ -146,8 +149,5 @@ pub(crate) fn inbox_page(
     overfull: Vec<ConversationSummary>,
     limit: usize,
 ) -> Page<ConversationSummary> {
-    Page::from_overfull(overfull, limit, |summary| InboxPosition {
-        last_activity_at: summary.last_activity_at,
-        id: summary.conversation_id,
-    })
+    Page::from_overfull(overfull, limit, InboxPosition::of)
 }

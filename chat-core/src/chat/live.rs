@@ -56,7 +56,7 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// [`ChatError::Invalid`] for [`PresenceStatus::Offline`], [`ChatError::RateLimited`],
+    /// [`ChatError::Field`] for [`PresenceStatus::Offline`], [`ChatError::RateLimited`],
     /// [`ChatError::Conflict`] while the actor has no session, or a failure of the presence store.
     pub async fn set_presence(
         &self,
@@ -64,7 +64,8 @@ impl Chat {
         status: PresenceStatus,
     ) -> Result<(), ChatError> {
         if status == PresenceStatus::Offline {
-            return Err(ChatError::Invalid("status is online, away or invisible"));
+            let reason = "status is online, away or invisible";
+            return Err(ChatError::Field { name: "status", reason });
         }
         let presence = &self.engine.presence;
         self.charge_presence(actor, presence.chosen(&actor.user_id) == Some(status))?;

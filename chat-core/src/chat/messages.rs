@@ -201,7 +201,9 @@ impl Place {
             }
             Self::Around(seq) => {
                 let centre = seq.clamp(1, last_seq.max(1));
-                let first = centre.saturating_sub(limit / 2).max(1);
+                // At the end, what is missing there is made up for from before.
+                let last_page = last_seq.saturating_sub(limit - 1);
+                let first = centre.saturating_sub(limit / 2).min(last_page).max(1);
                 first..=first.saturating_add(limit - 1).min(last_seq)
             }
         }
@@ -248,7 +250,11 @@ mod tests {
             (Place::After(95), 100, 96..=100),
             (Place::Around(50), 100, 45..=54),
             (Place::Around(2), 100, 1..=10),
-            (Place::Around(100), 100, 95..=100),
+            (Place::Around(94), 100, 89..=98),
+            (Place::Around(97), 100, 91..=100),
+            (Place::Around(100), 100, 91..=100),
+            (Place::Around(u64::MAX), 100, 91..=100),
+            (Place::Around(3), 3, 1..=3),
             (Place::Offset(0), 100, 91..=100),
             (Place::Offset(10), 100, 81..=90),
             (Place::Offset(95), 100, 1..=5),

@@ -17,7 +17,7 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// [`ChatError::Invalid`] when a direct conversation is asked for, [`ChatError::RateLimited`],
+    /// [`ChatError::Field`] when a direct conversation is asked for, [`ChatError::RateLimited`],
     /// [`ChatError::TooMany`] when the actor is a member of as many conversations as allowed, or a
     /// failure of the store.
     pub async fn create_room(
@@ -26,7 +26,8 @@ impl Chat {
         room: CreateRoom,
     ) -> Result<ConversationSummary, ChatError> {
         if room.kind.is_some_and(|kind| kind != ConversationKind::Room) {
-            return Err(ChatError::Invalid("kind must be room: a direct conversation is opened"));
+            let reason = "kind must be room: a direct conversation is opened";
+            return Err(ChatError::Field { name: "kind", reason });
         }
         let _turn = self.begin_write(actor, Operation::ConversationCreate).await?;
         self.count_opening(actor).await?;
@@ -60,7 +61,8 @@ impl Chat {
             (Some(id), _) => id,
             (None, Some(name)) => self.room_by_name(actor, name).await?,
             (None, None) => {
-                return Err(ChatError::Invalid("name a room by conversationId or name"));
+                let reason = "name a room by conversationId or name";
+                return Err(ChatError::Field { name: "name", reason });
             }
         };
         let (chat, joining) = (self.clone(), actor.clone());

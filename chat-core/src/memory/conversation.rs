@@ -100,7 +100,8 @@ impl Data {
         if self.conversations.contains_key(&conversation.id) {
             return Err(StoreError::failed("there is a conversation with this id"));
         }
-        self.conversations.insert(conversation.id, Record::new(conversation));
+        let activity = self.next_activity();
+        self.conversations.insert(conversation.id, Record::new(conversation, activity));
         Ok(())
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Data {
     /// Users by what their names look like.
     skeletons: HashMap<String, UserId>,
     pub(super) conversations: HashMap<ConversationId, Record>,
+    /// The last number of activity that was taken.
+    activity: u64,
     /// Direct conversations by their two users, the lesser id first.
     pub(super) pairs: HashMap<[UserId; 2], ConversationId>,
     /// The conversations that each user is or was a member of.
@@ -37,6 +39,10 @@ pub(super) struct Record {
     /// Its `member_count` is kept current.
     pub(super) conversation: Conversation,
     pub(super) change_seq: u64,
+    /// The number of the last message or, before there is one, of the opening.
+    pub(super) activity: u64,
+    /// When that was; never before what was so earlier.
+    pub(super) last_activity_at: Timestamp,
     /// The message with `seq` n is at n - 1.
     pub(super) messages: Vec<Message>,
     /// The `seq` of each message by what makes it the same message.
@@ -90,6 +96,12 @@ impl Data {
         }
     }
 
+    /// The next number of activity.
+    pub(super) const fn next_activity(&mut self) -> u64 {
+        self.activity += 1;
+        self.activity
+    }
+
     /// A conversation and the user's membership in it, if that is in force.
     pub(super) fn joined(
         &self,
@@ -140,10 +152,12 @@ impl Data {
 
 impl Record {
     /// A conversation without members, messages or changes.
-    pub(super) fn new(conversation: Conversation) -> Self {
+    pub(super) fn new(conversation: Conversation, activity: u64) -> Self {
         Self {
+            last_activity_at: conversation.created_at,
             conversation,
             change_seq: 0,
+            activity,
             messages: Vec::new(),
             sent: HashMap::new(),
             members: BTreeMap::new(),
@@ -152,11 +166,6 @@ impl Record {
 
     pub(super) const fn last_seq(&self) -> u64 {
         self.messages.len() as u64
-    }
-
-    /// When the last message came, or the conversation was opened.
-    pub(super) fn last_activity_at(&self) -> Timestamp {
-        self.messages.last().map_or(self.conversation.created_at, |message| message.created_at)
     }
 
     /// A user's membership, if it is in force.

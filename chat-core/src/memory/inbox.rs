@@ -94,11 +94,14 @@ impl Data {
         let mut entries: Vec<_> = self
             .conversations_of(user)
             .map(|(record, entry)| {
-                (Reverse((record.last_activity_at(), record.conversation.id)), record, entry)
+                let place = InboxPosition {
+                    activity: record.activity,
+                    last_activity_at: record.last_activity_at,
+                    id: record.conversation.id,
+                };
+                (Reverse(place), record, entry)
             })
-            .filter(|(place, ..)| {
-                after.is_none_or(|after| *place > Reverse((after.last_activity_at, after.id)))
-            })
+            .filter(|(place, ..)| after.is_none_or(|after| *place > Reverse(after)))
             .collect();
         entries.sort_by_key(|(place, ..)| *place);
         entries.truncate(limit);
@@ -123,7 +126,8 @@ impl Data {
             unread,
             unread_mentions,
             preview: record.messages.last().map(MessagePreview::from),
-            last_activity_at: record.last_activity_at(),
+            last_activity_at: record.last_activity_at,
+            activity: record.activity,
         }
     }
 }

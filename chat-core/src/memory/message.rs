@@ -93,6 +93,7 @@ impl Data {
             return AppendOutcome::NotMember;
         }
         let mentions = self.mentioned(&draft);
+        let activity = self.next_activity();
         let Some(record) = self.conversations.get_mut(&draft.conversation_id) else {
             return AppendOutcome::NotMember;
         };
@@ -112,6 +113,8 @@ impl Data {
             mentions,
             created_at: to_microsecond(draft.created_at),
         };
+        record.activity = activity;
+        record.last_activity_at = record.last_activity_at.max(message.created_at);
         record.sent.insert(key, message.seq);
         record.messages.push(message.clone());
         self.messages.insert(message.id, (message.conversation_id, message.seq));

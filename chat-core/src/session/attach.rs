@@ -120,6 +120,7 @@ impl Session {
             server_time: Timestamp::now(),
             limits: config.limits,
             heartbeat: config.heartbeat,
+            next_cursor: page.meta.next_cursor,
             has_more: page.meta.has_more,
             conversations: page.data,
             // Who is online is worth less than being connected.

@@ -36,6 +36,10 @@ pub(super) async fn carry_out(
         Command::ReceiptDelivered { conversation_id, seq } => {
             receipt(chat.mark_delivered(actor, conversation_id, seq).await?)
         }
+        Command::ConversationShow { conversation_id } => {
+            let conversation = chat.conversation(actor, conversation_id).await?;
+            Reply::Conversation { conversation: Box::new(conversation) }
+        }
         Command::ConversationOpen(peer) => {
             Reply::Conversation { conversation: Box::new(chat.open_direct(actor, &peer).await?) }
         }

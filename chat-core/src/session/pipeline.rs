@@ -72,8 +72,7 @@ impl Pipeline {
         let slot = match ClientFrame::decode(text) {
             Ok(frame) => Slot::Waiting(frame),
             Err(error) => {
-                let payload = ErrorPayload::new(error.code, error.message);
-                Slot::Answered(ServerFrame::Error { id: error.id, payload })
+                Slot::Answered(ServerFrame::Error { id: error.id, payload: error.into() })
             }
         };
         self.slots.push_back(slot);
@@ -170,6 +169,7 @@ impl Slot {
                 code: chat_proto::ErrorCode::Internal,
                 message: String::new(),
                 retryable: true,
+                field: None,
                 retry_after_ms: None,
             },
         })

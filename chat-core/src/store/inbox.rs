@@ -5,14 +5,29 @@ use serde::{Deserialize, Serialize};
 
 use super::{Aggregate, Changes, Head, Membership, StoreError, only};
 
-/// A place in a user's list of conversations, which is sorted by the time of the last activity,
-/// newest first, and then by id, highest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A place in a user's list of conversations, which is sorted by the number of the last activity, the
+/// highest first; then by its time, for those that have no number from before there were any; and then
+/// by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct InboxPosition {
+    /// The [activity](ConversationSummary::activity) of the last conversation.
+    pub activity: u64,
     /// When the last conversation was last active.
     pub last_activity_at: Timestamp,
     /// The last conversation's id.
     pub id: ConversationId,
+}
+
+impl InboxPosition {
+    /// Where a conversation is.
+    #[must_use]
+    pub const fn of(summary: &ConversationSummary) -> Self {
+        Self {
+            activity: summary.activity,
+            last_activity_at: summary.last_activity_at,
+            id: summary.conversation_id,
+        }
+    }
 }
 
 /// What a user has not read, in all conversations.

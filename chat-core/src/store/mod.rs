@@ -9,6 +9,10 @@
 //!   the next `change_seq` of that conversation, and every message the next `seq`, both from 1 and
 //!   without a hole, in the transaction that makes the change. Changes of one conversation become
 //!   visible in the order of their numbers.
+//! * **No clock orders.** When a message is stored or a conversation made, it takes a number of activity
+//!   higher than all that the store gave before, whatever the clocks of the callers say: by it lists are
+//!   sorted. Calls that run at once may take theirs in any order. The time of a conversation's last
+//!   activity never goes back.
 //! * **All or nothing.** A method that fails has changed nothing, except that a caller cannot know
 //!   whether a write took effect when the connection to the store broke.
 //! * **Joined members only.** A user is a member only while the membership's state is

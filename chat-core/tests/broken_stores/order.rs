@@ -1,5 +1,6 @@
 //! Stores that order by the clock what has numbers.
 
+use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -72,7 +73,40 @@ inbox_store! { PagesTheListByTime: summary unread_total overviews missed;
 async fn a_store_with_a_time_as_the_place_in_a_list_is_caught() {
     assert_caught(
         |store, parts| parts.inbox = Arc::new(PagesTheListByTime { store }),
-        &["pages_neither_repeat_nor_skip"],
+        &["pages_neither_repeat_nor_skip", "the_clock_orders_no_list"],
+    )
+    .await;
+}
+
+/// Sorts the list of conversations by the time of their last messages.
+#[derive(Debug)]
+struct SortsTheListByTime {
+    store: Arc<MemoryStore>,
+}
+
+inbox_store! { SortsTheListByTime: summary unread_total overviews missed;
+    async fn summaries(&self, user: &UserId, after: Option<InboxPosition>, limit: usize)
+        -> Result<Vec<ConversationSummary>, StoreError>
+    {
+        let place = |activity_at, id| Reverse((activity_at, id));
+        let mut all = self.store.summaries(user, None, usize::MAX).await?;
+        all.sort_by_key(|one| place(one.last_activity_at, one.conversation_id));
+        all.retain(|one| {
+            after.is_none_or(|after| {
+                place(one.last_activity_at, one.conversation_id)
+                    > place(after.last_activity_at, after.id)
+            })
+        });
+        all.truncate(limit);
+        Ok(all)
+    }
+}
+
+#[tokio::test]
+async fn a_store_whose_list_goes_by_time_is_caught() {
+    assert_caught(
+        |store, parts| parts.inbox = Arc::new(SortsTheListByTime { store }),
+        &["the_clock_orders_no_list", "pages_neither_repeat_nor_skip"],
     )
     .await;
 }

@@ -19,7 +19,7 @@ pub(crate) async fn list(
     PathId(id): PathId<ConversationId>,
     params: Params,
 ) -> Answer<Page<MemberProfile>> {
-    let cursor = params.cursor();
+    let cursor = params.cursor()?;
     Ok(Json(chat.members(&caller.actor, id, cursor.as_ref(), params.limit()?).await?))
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn list(
         after: params.number("after")?,
         around: params.number("around")?,
         offset: params.number("offset")?,
-        cursor: params.cursor(),
+        cursor: params.cursor()?,
         limit: params.limit()?,
     };
     Ok(Json(chat.history(&caller.actor, &request).await?))

@@ -23,8 +23,8 @@ pub(crate) async fn list(
     caller: Caller,
     params: Params,
 ) -> Answer<Page<ConversationSummary>> {
-    let page = chat.conversations(&caller.actor, params.cursor().as_ref(), params.limit()?).await?;
-    Ok(Json(page))
+    let cursor = params.cursor()?;
+    Ok(Json(chat.conversations(&caller.actor, cursor.as_ref(), params.limit()?).await?))
 }
 
 /// `GET /conversations/unread-count`.

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use chat_core::proto::ErrorCode;
+use chat_core::proto::{ErrorCode, read_fields};
 use http_body_util::LengthLimitError;
 use secrecy::SecretString;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
@@ -100,31 +100,16 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::new(ErrorCode::MalformedJson, "the body must be a JSON object"));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let inner = error.inner();
-        if inner.is_data() {
-            wrong_field(error.path(), &inner.to_string())
-        } else {
-            malformed(inner)
-        }
+    // What was ignored was not looked at closely.
+    let text = str::from_utf8(bytes).map_err(|_| malformed(&"it is not UTF-8"))?;
+    read_fields(text).map_err(|wrong| match wrong.field {
+        Some(name) => Problem::invalid(name, wrong.message),
+        None => Problem::new(ErrorCode::InvalidPayload, wrong.message),
     })
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
+fn malformed(error: &dyn std::fmt::Display) -> Problem {
     Problem::new(ErrorCode::MalformedJson, format!("the body is not JSON: {error}"))
-}
-
-fn wrong_field(path: &serde_path_to_error::Path, error: &str) -> Problem {
-    // What is wrong comes first, then the line and the column.
-    let error = error.rsplit_once(" at line ").map_or(error, |(what, _)| what);
-    let missing = error.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-    match missing {
-        Some(name) => Problem::invalid(name, format!("the field \"{name}\" is missing")),
-        None => {
-            Problem::invalid(path.to_string(), format!("the field \"{path}\" is wrong: {error}"))
-        }
-    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,35 +1,38 @@
-use std::num::IntErrorKind;
-
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use chat_core::proto::Cursor;
 
 use crate::problem::Problem;
 
-/// The parameters of the query. Unknown ones are ignored; of several with one name, the first
-/// counts.
+/// The parameters of the query. Unknown ones are ignored. One that is asked for is there once or not
+/// at all: of two values, nobody knows which is meant.
 #[derive(Debug)]
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
     /// The text of a parameter.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        let mut values =
+            self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            (_, Some(_)) => {
+                Err(Problem::invalid(name, format!("the parameter \"{name}\" is given twice")))
+            }
+        }
     }
 
-    /// The value of a parameter that is a whole number, not below zero. One beyond the largest
-    /// that can be told counts as that: there is nothing there, either.
+    /// The value of a parameter that is a whole number, not below zero, written as JSON writes it:
+    /// digits alone, without a sign or a zero before them.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, Problem> {
-        self.text(name)
-            .map(|text| match text.parse::<u64>() {
-                Ok(number) => Ok(number),
-                Err(error) if *error.kind() == IntErrorKind::PosOverflow => Ok(u64::MAX),
-                Err(_) => Err(Problem::invalid(
-                    name,
-                    format!("the parameter \"{name}\" must be a whole number, not below zero"),
-                )),
-            })
-            .transpose()
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let is_written_well = text.bytes().all(|byte| byte.is_ascii_digit())
+            && (text == "0" || !text.starts_with('0'));
+        let number = is_written_well.then(|| text.parse().ok()).flatten();
+        number.map(Some).ok_or_else(|| {
+            let allowed = "must be a whole number from 0 to 18446744073709551615";
+            Problem::invalid(name, format!("the parameter \"{name}\" {allowed}"))
+        })
     }
 
     /// How many items of a list are asked for.
@@ -39,8 +42,8 @@ impl Params {
     }
 
     /// Where a former page of a list left off.
-    pub(crate) fn cursor(&self) -> Option<Cursor> {
-        self.text("cursor").map(Cursor::from_text)
+    pub(crate) fn cursor(&self) -> Result<Option<Cursor>, Problem> {
+        Ok(self.text("cursor")?.map(Cursor::from_text))
     }
 }
 
@@ -66,30 +69,56 @@ mod tests {
 
     #[tokio::test]
     async fn parameters_are_read_by_name() {
-        let params = params("?query=a%20b+c&limit=7&limit=8&future=x&cursor=abc&=&flag").await;
-        assert_eq!(params.text("query"), Some("a b c"));
+        let params = params("?query=a%20b+c&limit=%37&future=x&future=y&cursor=abc&=&flag").await;
+        assert_eq!(params.text("query").unwrap(), Some("a b c"));
         assert_eq!(params.limit().unwrap(), Some(7));
-        assert_eq!(params.cursor(), Some(Cursor::from_text("abc")));
+        assert_eq!(params.cursor().unwrap(), Some(Cursor::from_text("abc")));
         assert_eq!(params.number("before").unwrap(), None);
-        assert_eq!(params.text("flag"), Some(""));
+        assert_eq!(params.text("flag").unwrap(), Some(""));
     }
 
     #[tokio::test]
     async fn a_malformed_number_is_named() {
-        for query in ["?limit=abc", "?limit=-1", "?limit=", "?limit=1.5", "?limit=0x10"] {
-            let problem = params(query).await.limit().unwrap_err();
-            assert!(format!("{problem:?}").contains("field: Some(\"limit\")"), "{query}");
+        for value in [
+            "abc",
+            "-1",
+            "",
+            "1.5",
+            "0x10",
+            "+1",
+            "%2B1",
+            "01",
+            "00",
+            "-0",
+            "1e3",
+            "%201",
+            "1%20",
+            "1_000",
+            "%D9%A1",
+            "18446744073709551616",
+            "99999999999999999999999",
+        ] {
+            let problem = params(&format!("?limit={value}")).await.limit().unwrap_err();
+            assert!(format!("{problem:?}").contains("field: Some(\"limit\")"), "{value}");
         }
+        let largest = params("?limit=18446744073709551615").await.limit().unwrap();
+        assert_eq!(largest, Some(usize::MAX));
+        assert_eq!(params("?limit=0").await.limit().unwrap(), Some(0));
     }
 
     #[tokio::test]
-    async fn a_number_beyond_all_numbers_is_the_largest() {
-        let query = "?limit=99999999999999999999999";
-        assert_eq!(params(query).await.limit().unwrap(), Some(usize::MAX));
+    async fn a_parameter_that_comes_twice_is_named() {
+        for query in ["?limit=1&limit=2", "?limit=1&limit=1", "?limit=1&%6Cimit=2", "?limit&limit"]
+        {
+            let problem = params(query).await.limit().unwrap_err();
+            assert!(format!("{problem:?}").contains("field: Some(\"limit\")"), "{query}");
+        }
+        assert!(params("?query=a&query=b").await.text("query").is_err());
+        assert!(params("?cursor=a&cursor=b").await.cursor().is_err());
     }
 
     #[tokio::test]
     async fn broken_escapes_are_text() {
-        assert!(params("?query=%zz%ff").await.text("query").is_some());
+        assert!(params("?query=%zz%ff").await.text("query").unwrap().is_some());
     }
 }

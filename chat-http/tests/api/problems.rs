@@ -76,6 +76,15 @@ async fn a_malformed_parameter_is_named() {
         (format!("/conversations/{room}/messages?after=x"), "after"),
         (format!("/conversations/{room}/messages?around=%20"), "around"),
         (format!("/conversations/{room}/messages?offset=1e3"), "offset"),
+        (format!("/conversations/{room}/messages?before=18446744073709551616"), "before"),
+        (format!("/conversations/{room}/messages?after=%2B1"), "after"),
+        (format!("/conversations/{room}/messages?around=007"), "around"),
+        ("/conversations?limit=99999999999999999999999999".to_owned(), "limit"),
+        ("/conversations?limit=1&limit=2".to_owned(), "limit"),
+        ("/conversations?cursor=a&cursor=a".to_owned(), "cursor"),
+        ("/rooms?limit=1&limit=1".to_owned(), "limit"),
+        ("/users?query=a&query=b".to_owned(), "query"),
+        (format!("/conversations/{room}/messages?before=1&before=2"), "before"),
     ] {
         let problem = api.ada().get(&path).await.problem(422, "invalid_payload");
         assert_eq!(problem["field"], parameter, "{path}");
@@ -93,14 +102,14 @@ async fn a_page_has_its_limits() {
         format!("/conversations/{room}/members"),
         format!("/conversations/{room}/messages"),
     ] {
-        for limit in ["0", "101", "18446744073709551615", "99999999999999999999999999"] {
+        for limit in ["0", "101", "18446744073709551615"] {
             let answer = api.ada().get(&format!("{list}?limit={limit}")).await;
-            answer.problem(400, "page_too_large");
+            assert_eq!(answer.problem(400, "page_too_large")["field"], "limit");
         }
         api.ada().get(&format!("{list}?limit=100&unknown=1")).await.ok(200);
         if list != "/users" {
             let answer = api.ada().get(&format!("{list}?cursor=bm9uc2Vuc2U")).await;
-            answer.problem(400, "invalid_cursor");
+            assert_eq!(answer.problem(400, "invalid_cursor")["field"], "cursor");
         }
     }
 }

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Command;
+use super::{Command, ErrorPayload};
 use crate::ErrorCode;
 
 /// The number by which a client recognises the answer to a command.
@@ -28,6 +28,15 @@ pub struct DecodeError {
     pub code: ErrorCode,
     /// What is wrong, for the developer of the client.
     pub message: String,
+    /// The field of the payload that is to blame, where it is one.
+    pub field: Option<String>,
+}
+
+impl From<DecodeError> for ErrorPayload {
+    /// The error as the client is told of it.
+    fn from(error: DecodeError) -> Self {
+        Self { field: error.field, ..Self::new(error.code, error.message) }
+    }
 }
 
 /// The outer frame. The payload is read only once its type is known, without an intermediate tree.
@@ -51,6 +60,7 @@ impl ClientFrame {
             id: None,
             code: ErrorCode::MalformedJson,
             message: format!("not a frame {{\"id\", \"type\", \"payload\"}}: {why}"),
+            field: None,
         };
         if !is_object(text) {
             return Err(malformed(&"it is not a JSON object"));
@@ -67,6 +77,7 @@ impl ClientFrame {
                 id,
                 code: ErrorCode::InvalidPayload,
                 message: format!("the payload of {} is not a JSON object", envelope.kind),
+                field: None,
             });
         }
         match Command::decode(&envelope.kind, payload) {
@@ -75,6 +86,7 @@ impl ClientFrame {
                 id,
                 code: ErrorCode::InvalidPayload,
                 message: format!("the payload of {} is wrong: {error}", envelope.kind),
+                field: error.field,
             }),
             None => Err(DecodeError {
                 id,
@@ -84,6 +96,7 @@ impl ClientFrame {
                     envelope.kind.chars().take(64).collect::<String>(),
                     crate::SUBPROTOCOL
                 ),
+                field: None,
             }),
         }
     }

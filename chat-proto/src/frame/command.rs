@@ -3,6 +3,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::fields::{WrongField, read_fields};
+
 use crate::{
     ClientId, ConversationId, Cursor, PresenceStatus, RoomName, Topic, UserId, Visibility,
 };
@@ -60,6 +62,12 @@ pub enum Command {
         conversation_id: ConversationId,
         /// The `seq` of the last message received; the last of all when left out.
         seq: Option<u64>,
+    },
+    /// Asks for one of the user's conversations, such as one that an event told of.
+    #[serde(rename = "conversation.show", rename_all = "camelCase")]
+    ConversationShow {
+        /// Which one.
+        conversation_id: ConversationId,
     },
     /// Opens the direct conversation with a user, which is made on first use.
     #[serde(rename = "conversation.open")]
@@ -287,12 +295,12 @@ impl Command {
     ///
     /// Written out, rather than derived, because a derived enum cannot tell an unknown type from a
     /// wrong payload, and the two have different codes.
-    pub(super) fn decode(kind: &str, payload: &str) -> Option<serde_json::Result<Self>> {
+    pub(super) fn decode(kind: &str, payload: &str) -> Option<Result<Self, WrongField>> {
         fn read<'a, P: Deserialize<'a>>(
             payload: &'a str,
             make: impl FnOnce(P) -> Command,
-        ) -> Option<serde_json::Result<Command>> {
-            Some(serde_json::from_str(payload).map(make))
+        ) -> Option<Result<Command, WrongField>> {
+            Some(read_fields(payload).map(make))
         }
 
         match kind {
@@ -312,6 +320,9 @@ impl Command {
             "typing.stop" => {
                 read(payload, |p: Place| Self::TypingStop { conversation_id: p.conversation_id })
             }
+            "conversation.show" => read(payload, |p: Place| Self::ConversationShow {
+                conversation_id: p.conversation_id,
+            }),
             "conversation.open" => read(payload, Self::ConversationOpen),
             "conversation.create" => read(payload, Self::ConversationCreate),
             "conversation.join" => read(payload, Self::ConversationJoin),

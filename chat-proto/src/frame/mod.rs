@@ -3,6 +3,7 @@
 mod client;
 mod command;
 mod event;
+mod fields;
 mod server;
 
 pub use client::{ClientFrame, DecodeError, FrameId};
@@ -10,6 +11,7 @@ pub use command::{
     BearerToken, Command, ConversationTarget, CreateRoom, HistoryRequest, MessageSend, PeerTarget,
 };
 pub use event::{ChangeEvent, Event, SignalEvent};
+pub use fields::{WrongField, read_fields};
 pub use server::{ErrorPayload, Ready, Reply, ServerFrame};
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 
 use super::FrameId;
 use crate::{
-    Conversation, ConversationId, ConversationSummary, ErrorCode, Heartbeat, HistoryPage, Limits,
-    MemberProfile, Message, Page, PresenceEntry, SessionId, User,
+    Conversation, ConversationId, ConversationSummary, Cursor, ErrorCode, Heartbeat, HistoryPage,
+    Limits, MemberProfile, Message, Page, PresenceEntry, SessionId, User,
 };
 
 /// A frame from the server that is not an event: the greeting, or an answer.
@@ -65,6 +65,9 @@ pub struct Ready {
     pub heartbeat: Heartbeat,
     /// The user's most recently active conversations, newest first, at most 200.
     pub conversations: Vec<ConversationSummary>,
+    /// Where `conversation.list` goes on after these; absent when there are no more.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_cursor: Option<Cursor>,
     /// Whether the user has more conversations than these.
     pub has_more: bool,
     /// Who is online among the users whose presence this one may see, at most 1,000.
@@ -89,7 +92,7 @@ pub enum Reply {
     },
     /// Of `history.load`.
     History(HistoryPage),
-    /// Of `conversation.open`, `conversation.create` and `conversation.join`.
+    /// Of `conversation.show`, `conversation.open`, `conversation.create` and `conversation.join`.
     Conversation {
         /// The conversation, as this user sees it.
         conversation: Box<ConversationSummary>,
@@ -143,6 +146,9 @@ pub struct ErrorPayload {
     pub message: String,
     /// Whether the same command can succeed later.
     pub retryable: bool,
+    /// The field of the payload that is to blame, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub field: Option<String>,
     /// When to try again, in milliseconds from now.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub retry_after_ms: Option<u64>,
@@ -152,6 +158,7 @@ impl ErrorPayload {
     /// A refusal without a time to try again.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retryable: code.is_retryable(), retry_after_ms: None }
+        let (message, retryable) = (message.into(), code.is_retryable());
+        Self { code, message, retryable, field: None, retry_after_ms: None }
     }
 }

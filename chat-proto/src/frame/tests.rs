@@ -43,6 +43,23 @@ fn every_kind_of_bad_frame_has_its_code() {
 }
 
 #[test]
+fn the_field_that_is_wrong_is_named() {
+    for (kind, payload, field) in [
+        ("message.send", r#"{"content":"hi"}"#, Some("conversationId")),
+        ("conversation.list", r#"{"limit":18446744073709551616}"#, Some("limit")),
+        ("conversation.list", r#"{"limit":-1}"#, Some("limit")),
+        ("conversation.list", r#"{"limit":1,"limit":2}"#, Some("limit")),
+        ("typing.start", r#"{"conversationId":"x"}"#, Some("conversationId")),
+        ("presence.set", r#"{"status":"asleep"}"#, Some("status")),
+        ("ping", "[]", None),
+        ("no.such", "{}", None),
+    ] {
+        let error = decode(&format!(r#"{{"type":"{kind}","payload":{payload}}}"#)).unwrap_err();
+        assert_eq!(error.field.as_deref(), field, "{kind} {payload}: {error}");
+    }
+}
+
+#[test]
 fn a_bad_frame_is_answered_by_its_id() {
     let error = decode(r#"{"id":9,"type":"message.send","payload":{"content":1}}"#).unwrap_err();
     assert_eq!(error.id, Some(9));
@@ -64,6 +81,7 @@ fn every_command_is_read_as_it_is_written() {
         Command::TypingStop { conversation_id: room },
         Command::ReceiptRead { conversation_id: room, seq: Some(2) },
         Command::ReceiptDelivered { conversation_id: room, seq: None },
+        Command::ConversationShow { conversation_id: room },
         Command::ConversationOpen(PeerTarget { user_id: None, username: Some("bo".into()) }),
         Command::ConversationCreate(CreateRoom {
             kind: None,

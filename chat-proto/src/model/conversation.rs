@@ -92,4 +92,8 @@ pub struct ConversationSummary {
     pub preview: Option<MessagePreview>,
     /// When the last message came, or the conversation was opened: what a list is sorted by.
     pub last_activity_at: Timestamp,
+    /// The place in the user's list: of two conversations, the one with the higher number was written
+    /// in last. It hangs on no clock.
+    #[serde(default)]
+    pub activity: u64,
 }

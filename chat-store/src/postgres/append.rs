@@ -54,9 +54,10 @@ pub(super) const STORE: &str = "WITH stored AS (
      UPDATE chat_head h SET
        last_seq = n.last_seq,
        change_seq = n.change_seq,
-       last_activity_at = n.sent_at
-     FROM UNNEST($13::uuid[], $14::bigint[], $15::bigint[], $16::bigint[])
-       AS n (conversation_id, last_seq, change_seq, sent_at)
+       last_activity_at = greatest(h.last_activity_at, n.sent_at),
+       activity = (SELECT nextval('chat_activity')) + n.place
+     FROM UNNEST($13::uuid[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])
+       AS n (conversation_id, last_seq, change_seq, sent_at, place)
      WHERE h.conversation_id = n.conversation_id";
 
 /// Stores a batch in the transaction of a session.
@@ -169,7 +170,8 @@ async fn store(
         .bind(growth.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
         .bind(head(|numbers| numbers.seq))
         .bind(head(|numbers| numbers.change_seq))
-        .bind(growth.iter().map(|(_, growth)| growth.last_at).collect::<Vec<_>>());
+        .bind(growth.iter().map(|(_, growth)| growth.last_at).collect::<Vec<_>>())
+        .bind(growth.iter().map(|(_, growth)| growth.place).collect::<Vec<_>>());
     session.execute(store).await?;
     Ok(())
 }

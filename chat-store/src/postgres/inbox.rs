@@ -20,8 +20,8 @@ pub(super) const SUMMARIES: &str = summaries_of!(
     "SELECT b.conversation_id
      FROM chat_member b JOIN chat_head h ON h.conversation_id = b.conversation_id
      WHERE b.user_id = $1 AND b.state = 'joined'
-       AND (h.last_activity_at, h.conversation_id) < ($3, $4)
-     ORDER BY h.last_activity_at DESC, h.conversation_id DESC LIMIT $5"
+       AND (h.activity, h.last_activity_at, h.conversation_id) < ($3, $4, $5)
+     ORDER BY h.activity DESC, h.last_activity_at DESC, h.conversation_id DESC LIMIT $6"
 );
 
 pub(super) const SUMMARY: &str = summaries_of!(
@@ -37,14 +37,15 @@ pub(super) const OVERVIEWS: &str = summaries_of!(
     "page.viewer",
     "$2::int",
     "SELECT CASE WHEN row_number() OVER (PARTITION BY place
-                        ORDER BY last_activity_at DESC, standing_in DESC) <= $3
+                        ORDER BY activity DESC, last_activity_at DESC,
+                               standing_in DESC) <= $3
                  THEN standing_in END AS conversation_id,
             place, viewer, standing_in, joined_by, head_last_seq, head_change_seq
      FROM standing",
     "standing AS MATERIALIZED (
        SELECT asked.place - 1 AS place, b.user_id AS viewer, b.conversation_id AS standing_in,
               b.change_seq AS joined_by, s.last_seq AS head_last_seq,
-              s.change_seq AS head_change_seq, s.last_activity_at
+              s.change_seq AS head_change_seq, s.last_activity_at, s.activity
        FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (user_id, place)
        JOIN chat_member b ON b.user_id = asked.user_id AND b.state = 'joined'
        JOIN chat_head s ON s.conversation_id = b.conversation_id), ",
@@ -76,13 +77,15 @@ impl InboxStore for PostgresStore {
         after: Option<InboxPosition>,
         limit: usize,
     ) -> Result<Vec<ConversationSummary>, StoreError> {
-        // No time is so late, so this position comes before all.
-        let (time, id) = after.map_or((i64::MAX, Uuid::max()), |after| {
-            (after.last_activity_at.as_microsecond(), after.id.as_uuid())
+        // No number is so high, so this position comes before all.
+        let (activity, time, id) = after.map_or((i64::MAX, i64::MAX, Uuid::max()), |after| {
+            let time = after.last_activity_at.as_microsecond();
+            (integer(after.activity), time, after.id.as_uuid())
         });
         let summaries = sql(SUMMARIES)
             .bind(user.as_str())
             .bind(integer(MessagePreview::CHARACTERS))
+            .bind(activity)
             .bind(time)
             .bind(id)
             .bind(integer(limit));

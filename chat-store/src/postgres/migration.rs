@@ -34,6 +34,7 @@ use crate::{OpenError, PendingMigration};
 const MIGRATIONS: Migrations = Migrations(&[
     (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
     (7, "text_keys", include_str!("../../migrations/postgres/0007_text_keys.sql")),
+    (8, "activity", include_str!("../../migrations/postgres/0008_activity.sql")),
 ]);
 
 /// One node migrates, and others wait for it.

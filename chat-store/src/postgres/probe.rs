@@ -8,6 +8,7 @@ use super::server::Repeat;
 use super::statement::sql;
 use crate::columns::Columns;
 use crate::failure::Failure;
+use crate::probe::READ;
 
 #[async_trait]
 impl ProbeStore for PostgresStore {
@@ -24,6 +25,7 @@ impl ProbeStore for PostgresStore {
         work.await?;
         let row = self.primary.one(sql("SELECT mark FROM chat_probe")).await?;
         let _: Uuid = row.id("mark").map_err(Failure::from)?;
+        self.primary.one(sql(READ)).await?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 use std::cmp::Reverse;
 
 use chat_core::proto::{ConversationSummary, MessagePreview, UserId};
-use chat_core::store::{Head, Membership, Overview, Standing, UnreadTotal};
+use chat_core::store::{Head, InboxPosition, Membership, Overview, Standing, UnreadTotal};
 
 use super::{read_conversation, read_user};
 use crate::columns::Columns;
@@ -18,7 +18,7 @@ macro_rules! summaries_of {
     ($user:literal, $characters:literal, $page:literal) => {
         concat!(
             $crate::record::summaries_of!($user, $characters, $page, "", "", "JOIN"),
-            " ORDER BY h.last_activity_at DESC, page.conversation_id DESC"
+            " ORDER BY h.activity DESC, h.last_activity_at DESC, page.conversation_id DESC"
         )
     };
     (
@@ -33,7 +33,7 @@ macro_rules! summaries_of {
             ") SELECT ",
             $own_columns,
             $crate::record::conversation_columns!(),
-            ", h.last_seq, h.change_seq, h.last_activity_at, r.read_seq, r.delivered_seq, ",
+            ", h.last_seq, h.change_seq, h.last_activity_at, h.activity, r.read_seq, r.delivered_seq, ",
             $crate::cursor::unread!("h.conversation_id", $user, "r.read_seq"),
             " AS unread, ",
             $crate::cursor::unread_mentions!("h.conversation_id", $user, "r.read_seq"),
@@ -82,6 +82,7 @@ pub(crate) fn read_summary(row: &impl Columns) -> sqlx::Result<ConversationSumma
         unread_mentions: row.number("unread_mentions")?,
         preview: read_preview(row)?,
         last_activity_at: row.time("last_activity_at")?,
+        activity: row.number("activity")?,
     })
 }
 
@@ -122,7 +123,7 @@ pub(crate) fn read_overviews<R: Columns>(
         }
     }
     for Overview { summaries, .. } in &mut overviews {
-        summaries.sort_by_key(|one| Reverse((one.last_activity_at, one.conversation_id)));
+        summaries.sort_by_key(|one| Reverse(InboxPosition::of(one)));
     }
     Ok(overviews)
 }

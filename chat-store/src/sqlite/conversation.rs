@@ -66,9 +66,10 @@ impl ConversationStore for SqliteStore {
         if let Some(conversation) = known {
             return Ok(Opened { conversation, created: false });
         }
-        let outcome = self
-            .writer
-            .write(|connection| Box::pin(async move { open_direct(connection, direct).await }));
+        let activity = self.activity.next(1).await?;
+        let outcome = self.writer.write(move |connection| {
+            Box::pin(async move { open_direct(connection, direct, activity).await })
+        });
         Ok(outcome.await?)
     }
 
@@ -77,9 +78,10 @@ impl ConversationStore for SqliteStore {
     }
 
     async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
-        let outcome = self
-            .writer
-            .write(|connection| Box::pin(async move { create_room(connection, room).await }));
+        let activity = self.activity.next(1).await?;
+        let outcome = self.writer.write(move |connection| {
+            Box::pin(async move { create_room(connection, room, activity).await })
+        });
         Ok(outcome.await?)
     }
 
@@ -88,12 +90,13 @@ impl ConversationStore for SqliteStore {
         if let Some(conversation) = self.room_by_name(&key).await? {
             return Ok(Opened { conversation, created: false });
         }
-        let outcome = self.writer.write(|connection| {
+        let activity = self.activity.next(1).await?;
+        let outcome = self.writer.write(move |connection| {
             Box::pin(async move {
                 if let Some(conversation) = find_by_name(connection, &key).await? {
                     return Ok(Opened { conversation, created: false });
                 }
-                let conversation = create_room(connection, room).await?;
+                let conversation = create_room(connection, room, activity).await?;
                 Ok(Opened { conversation, created: true })
             })
         });
@@ -133,13 +136,14 @@ impl ConversationStore for SqliteStore {
 async fn open_direct(
     connection: &mut SqliteConnection,
     direct: NewDirect,
+    activity: i64,
 ) -> Result<Opened, Failure> {
     let NewDirect { id, opener, peer, created_at } = &direct;
     if let Some(conversation) = find_direct(connection, opener, peer).await? {
         return Ok(Opened { conversation, created: false });
     }
     let conversation = direct_conversation(&direct);
-    insert(connection, &conversation).await?;
+    insert(connection, &conversation, activity).await?;
     let (lesser, greater) = pair(opener, peer);
     sqlx::query(
         "INSERT INTO chat_direct (lesser_user_id, greater_user_id, conversation_id)
@@ -159,10 +163,11 @@ async fn open_direct(
 async fn create_room(
     connection: &mut SqliteConnection,
     room: NewRoom,
+    activity: i64,
 ) -> Result<Conversation, Failure> {
     let created_at = room.created_at;
     let conversation = room_conversation(room);
-    insert(connection, &conversation).await?;
+    insert(connection, &conversation, activity).await?;
     let owner = &conversation.created_by;
     add_member(connection, conversation.id, owner, MemberRole::Owner, created_at).await?;
     Ok(conversation)
@@ -172,6 +177,7 @@ async fn create_room(
 async fn insert(
     connection: &mut SqliteConnection,
     conversation: &Conversation,
+    activity: i64,
 ) -> Result<(), Failure> {
     let id = conversation.id.as_uuid();
     let created_at = conversation.created_at.as_microsecond();
@@ -192,11 +198,12 @@ async fn insert(
     .await?;
     sqlx::query(
         "INSERT INTO chat_head
-           (conversation_id, last_seq, change_seq, member_count, last_activity_at)
-         VALUES (?1, 0, 0, 0, ?2)",
+           (conversation_id, last_seq, change_seq, member_count, last_activity_at, activity)
+         VALUES (?1, 0, 0, 0, ?2, ?3)",
     )
     .bind(id)
     .bind(created_at)
+    .bind(activity)
     .execute(connection)
     .await?;
     Ok(())

@@ -19,6 +19,7 @@ pub(super) const READONLY: i32 = 8;
 const INTERRUPT: i32 = 9;
 const IOERR: i32 = 10;
 const FULL: i32 = 13;
+pub(super) const CORRUPT: i32 = 11;
 pub(super) const CANTOPEN: i32 = 14;
 const PROTOCOL: i32 = 15;
 pub(super) const NOTADB: i32 = 26;

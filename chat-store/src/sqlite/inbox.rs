@@ -21,8 +21,8 @@ pub(super) const SUMMARIES: &str = summaries_of!(
     "SELECT b.conversation_id
      FROM chat_member b JOIN chat_head h ON h.conversation_id = b.conversation_id
      WHERE b.user_id = ?1 AND b.state = 'joined'
-       AND (h.last_activity_at, h.conversation_id) < (?3, ?4)
-     ORDER BY h.last_activity_at DESC, h.conversation_id DESC LIMIT +?5"
+       AND (h.activity, h.last_activity_at, h.conversation_id) < (?3, ?4, ?5)
+     ORDER BY h.activity DESC, h.last_activity_at DESC, h.conversation_id DESC LIMIT +?6"
 );
 
 pub(super) const SUMMARY: &str = summaries_of!(
@@ -37,7 +37,7 @@ json_columns! {
     "place", id "standing_in", "joined_by", "head_last_seq", "head_change_seq",
     id "conversation_id", "kind", "visibility", "name", "topic", "created_by",
     "conversation_created_at", "member_count", "last_seq", "change_seq", "last_activity_at",
-    "read_seq", "delivered_seq", "unread", "unread_mentions", "preview_seq", "preview_sender_id",
+    "activity", "read_seq", "delivered_seq", "unread", "unread_mentions", "preview_seq", "preview_sender_id",
     "preview_content", "preview_created_at", "user_id", "username", "display_name",
     "user_created_at", "last_seen_at", "peer_read_seq", "peer_delivered_seq",
 }
@@ -52,14 +52,15 @@ pub(super) const OVERVIEWS: &str = concat!(
         "page.viewer",
         "?2",
         "SELECT iif(row_number() OVER (PARTITION BY place
-                      ORDER BY last_activity_at DESC, standing_in DESC) <= ?3,
+                      ORDER BY activity DESC, last_activity_at DESC,
+                               standing_in DESC) <= ?3,
                     standing_in, NULL) AS conversation_id,
                 place, viewer, standing_in, joined_by, head_last_seq, head_change_seq
          FROM standing",
         "standing AS MATERIALIZED (
            SELECT asked.key AS place, b.user_id AS viewer, b.conversation_id AS standing_in,
                   b.change_seq AS joined_by, s.last_seq AS head_last_seq,
-                  s.change_seq AS head_change_seq, s.last_activity_at
+                  s.change_seq AS head_change_seq, s.last_activity_at, s.activity
            FROM json_each(?1) asked
            JOIN chat_member b ON b.user_id = asked.value AND b.state = 'joined'
            JOIN chat_head s ON s.conversation_id = b.conversation_id), ",
@@ -93,13 +94,15 @@ impl InboxStore for SqliteStore {
         after: Option<InboxPosition>,
         limit: usize,
     ) -> Result<Vec<ConversationSummary>, StoreError> {
-        // No time is so late, so this position comes before all.
-        let (time, id) = after.map_or((i64::MAX, Uuid::max()), |after| {
-            (after.last_activity_at.as_microsecond(), after.id.as_uuid())
+        // No number is so high, so this position comes before all.
+        let (activity, time, id) = after.map_or((i64::MAX, i64::MAX, Uuid::max()), |after| {
+            let time = after.last_activity_at.as_microsecond();
+            (integer(after.activity), time, after.id.as_uuid())
         });
         let rows = sqlx::query(SUMMARIES)
             .bind(user.as_str())
             .bind(integer(MessagePreview::CHARACTERS))
+            .bind(activity)
             .bind(time)
             .bind(id)
             .bind(integer(limit))

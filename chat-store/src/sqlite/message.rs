@@ -37,11 +37,13 @@ impl MessageStore for SqliteStore {
         if let [draft] = drafts.as_slice()
             && lone::takes(draft)
         {
-            return Ok(vec![lone::append(&self.writer, draft).await?]);
+            let activity = self.activity.next(1).await?;
+            return Ok(vec![lone::append(&self.writer, draft, activity).await?]);
         }
-        let outcome = self
-            .writer
-            .write(|connection| Box::pin(async move { append::append(connection, drafts).await }));
+        let activity = self.activity.next(drafts.len()).await?;
+        let outcome = self.writer.write(move |connection| {
+            Box::pin(async move { append::append(connection, drafts, activity).await })
+        });
         Ok(outcome.await?)
     }
 

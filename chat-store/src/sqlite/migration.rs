@@ -3,7 +3,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::keys::SqliteKeys;
-use crate::failure::{Failure, cause};
+use crate::failure::Failure;
 use crate::migration::Migrations;
 use crate::rekey::Walk;
 use crate::{OpenError, PendingMigration};
@@ -11,13 +11,14 @@ use crate::{OpenError, PendingMigration};
 /// Where it is written down which migrations were applied: apart from a host's own.
 const TABLE: &str = "chat_migration";
 
-const MIGRATIONS: Migrations = Migrations(&[
+pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "probe", include_str!("../../migrations/sqlite/0002_probe.sql")),
     (3, "head_follows", include_str!("../../migrations/sqlite/0003_head_follows.sql")),
     (4, "changes_by_seq", include_str!("../../migrations/sqlite/0004_changes_by_seq.sql")),
     (5, "client_ids_first", include_str!("../../migrations/sqlite/0005_client_ids_first.sql")),
     (7, "text_keys", include_str!("../../migrations/sqlite/0007_text_keys.sql")),
+    (8, "activity", include_str!("../../migrations/sqlite/0008_activity.sql")),
 ]);
 
 impl SqliteStore {
@@ -35,7 +36,7 @@ impl SqliteStore {
         let failed = |failure: Failure| OpenError::Migration(failure.into_cause());
         let outcome = self.writer.write(|connection| {
             Box::pin(async move {
-                let applied = applied(connection).await?;
+                let applied = last(&applied(connection).await?);
                 if let Err(newer) = MIGRATIONS.refuse_newer(applied) {
                     return Ok(Err(newer));
                 }
@@ -70,30 +71,36 @@ impl SqliteStore {
         let unreadable = |error: Failure| OpenError::Unreadable(error.into_cause());
         let mut reader = self.reader().await.map_err(unreadable)?;
         let applied = applied(&mut reader).await.map_err(|error| unreadable(error.into()))?;
+        let applied = last(&applied);
         MIGRATIONS.refuse_newer(applied)?;
         Ok(MIGRATIONS.after(applied))
     }
 }
 
 /// Refuses a database that a later version has been at work on.
-pub(super) async fn refuse_newer(connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    let found = applied(connection).await.map_err(|error| OpenError::Unreadable(cause(error)))?;
-    MIGRATIONS.refuse_newer(found)
+pub(super) async fn refuse_newer(
+    connection: &mut SqliteConnection,
+) -> sqlx::Result<Result<(), OpenError>> {
+    Ok(MIGRATIONS.refuse_newer(last(&applied(connection).await?)))
 }
 
-/// The last migration that was applied; 0 before the first.
-async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
+/// The migrations that were applied, the first first.
+pub(super) async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<i64>> {
     let exists = sqlx::query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")
         .bind(TABLE)
         .fetch_optional(&mut *connection)
         .await?;
     if exists.is_none() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
-    let row = sqlx::query("SELECT coalesce(max(version), 0) AS version FROM chat_migration")
-        .fetch_one(connection)
-        .await?;
-    row.try_get("version")
+    let select = "SELECT version FROM chat_migration ORDER BY version";
+    let rows = sqlx::query(select).fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("version")).collect()
+}
+
+/// The last of them; 0 before the first.
+fn last(applied: &[i64]) -> i64 {
+    applied.last().copied().unwrap_or(0)
 }
 
 fn migrator() -> Migrator {

@@ -1,6 +1,7 @@
 //! The store in SQLite, one file for each aggregate.
 
 mod account;
+mod activity;
 mod append;
 mod changes;
 mod conversation;
@@ -19,6 +20,7 @@ mod open;
 #[cfg(test)]
 mod plan;
 mod probe;
+mod schema;
 mod user;
 mod writer;
 
@@ -26,6 +28,7 @@ use sqlx::SqlitePool;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::Sqlite;
 
+use self::activity::Activity;
 pub(crate) use self::error::remedy;
 use self::writer::Writer;
 use crate::failure::Failure;
@@ -42,6 +45,7 @@ use crate::failure::Failure;
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    activity: Activity,
 }
 
 impl SqliteStore {

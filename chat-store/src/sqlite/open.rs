@@ -8,10 +8,11 @@ use sqlx::sqlite::{
     Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::SqliteStore;
-use super::error::{BUSY, CANTOPEN, NOTADB, READONLY, primary_code};
+use super::activity::Activity;
+use super::error::{BUSY, CANTOPEN, CORRUPT, NOTADB, READONLY, primary_code};
 use super::migration::refuse_newer;
 use super::writer::Writer;
+use super::{SqliteStore, schema};
 use crate::failure::cause;
 use crate::{OpenError, statement_log};
 
@@ -62,11 +63,18 @@ impl SqliteStore {
         let path = writing.get_filename().to_path_buf();
         let failed = |error: sqlx::Error| open_error(path.clone(), error);
         let pool = pool(1).connect_lazy_with(writing);
-        refuse_newer(&mut *connect(&pool).await.map_err(failed)?).await?;
+        let mut first = connect(&pool).await.map_err(failed)?;
+        refuse_newer(&mut first).await.map_err(failed)??;
+        if let Some(missing) = schema::missing(&mut first).await.map_err(failed)? {
+            return Err(OpenError::Damaged { path, what: format!("it has no {missing}") });
+        }
         // Not opened as read-only: who reads must be able to recover the log of a process that died.
         let reading = options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
         let readers = pool_of_readers(reading).await.map_err(failed)?;
-        Ok(Self { writer: Writer::new(pool), readers })
+        let activity = Activity::new(readers.clone());
+        activity.begin(&mut first).await.map_err(failed)?;
+        drop(first);
+        Ok(Self { writer: Writer::new(pool), readers, activity })
     }
 
     /// Shares the pool, and so the database, of a host.
@@ -77,7 +85,8 @@ impl SqliteStore {
     /// memory cannot be shared like this, since each connection has its own.
     #[must_use]
     pub fn from_pool(pool: SqlitePool) -> Self {
-        Self { writer: Writer::new(pool.clone()), readers: pool }
+        let activity = Activity::new(pool.clone());
+        Self { writer: Writer::new(pool.clone()), activity, readers: pool }
     }
 }
 
@@ -121,8 +130,14 @@ fn open_error(path: PathBuf, error: sqlx::Error) -> OpenError {
         Some(CANTOPEN) => OpenError::CannotOpen { path, source },
         Some(READONLY) => OpenError::ReadOnly { path, source },
         Some(NOTADB) => OpenError::NotADatabase { path, source },
+        Some(CORRUPT) => OpenError::Damaged { path, what: damage(&source.to_string()) },
         _ => OpenError::Unreadable(source),
     }
+}
+
+/// What SQLite says is damaged, without the statement that it may quote after a dash.
+fn damage(said: &str) -> String {
+    said.split(" - ").next().unwrap_or(said).to_owned()
 }
 
 #[cfg(test)]

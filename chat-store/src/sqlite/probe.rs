@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use crate::failure::Failure;
+use crate::probe::READ;
 
 /// How long a mark is, in bytes: about as long as a long message, since on a disk that is as good as
 /// full a few bytes may still fit.
@@ -32,6 +33,7 @@ impl ProbeStore for SqliteStore {
         work.await?;
         let row = sqlx::query("SELECT mark FROM chat_probe").fetch_one(&self.readers).await;
         let _: Vec<u8> = row.and_then(|row| row.try_get("mark")).map_err(Failure::from)?;
+        sqlx::query(READ).fetch_one(&self.readers).await.map_err(Failure::from)?;
         Ok(())
     }
 }

@@ -136,3 +136,37 @@ pub(crate) async fn what_is_not_json_or_too_large_is_refused(home: Home) {
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{}", answer.body);
     }
 }
+
+pub(crate) async fn the_same_wrong_value_is_told_alike_over_both(home: Home) {
+    let server = Server::start(&home).await;
+    let token = server.host_token("ada").await;
+    let mut ada = Person::connect(&server, &token).await;
+    let room = ada.does("conversation.create", json!({"name": "general"})).await;
+    let room = room["conversation"]["id"].as_str().unwrap().to_owned();
+    for (query, fields, field) in [
+        ("limit=18446744073709551616", r#""limit": 18446744073709551616"#, Some("limit")),
+        ("limit=-1", r#""limit": -1"#, Some("limit")),
+        ("limit=1.5", r#""limit": 1.5"#, Some("limit")),
+        ("limit=0", r#""limit": 0"#, Some("limit")),
+        ("limit=101", r#""limit": 101"#, Some("limit")),
+        ("limit=1&limit=2", r#""limit": 1, "limit": 2"#, Some("limit")),
+        ("before=18446744073709551616", r#""before": 18446744073709551616"#, Some("before")),
+        ("after=x", r#""after": "x""#, Some("after")),
+        ("around=-5", r#""around": -5"#, Some("around")),
+        ("offset=1e3", r#""offset": 1.5e3"#, Some("offset")),
+        ("cursor=nonsense", r#""cursor": "nonsense""#, Some("cursor")),
+        ("cursor=", r#""cursor": """#, Some("cursor")),
+        ("before=3&after=1", r#""before": 3, "after": 1"#, None),
+    ] {
+        let path = format!("/conversations/{room}/messages?{query}");
+        let problem = server.request("GET", &path, Some(&token), None).await.json();
+        let payload = format!(r#"{{"conversationId": "{room}", {fields}}}"#);
+        let frame = format!(r#"{{"id": 1, "type": "history.load", "payload": {payload}}}"#);
+        ada.socket.send(Message::text(frame)).await.unwrap();
+        let error = ada.wait_for(|frame| frame["type"] == "error").await.unwrap();
+        let error = &error["payload"];
+        assert_eq!(problem["code"], error["code"], "{query}: {problem} {error}");
+        assert_eq!(problem["field"], json!(field), "{query}: {problem}");
+        assert_eq!(error["field"], json!(field), "{query}: {error}");
+    }
+}

@@ -10,6 +10,7 @@ mod home;
 mod http;
 mod kill;
 mod limits;
+mod lists;
 mod names;
 mod nodes;
 mod person;
@@ -39,6 +40,7 @@ on_every_database! {
         frames_that_break_the_transport_close_it_with_the_right_code
         every_bad_request_has_its_status_and_code
         what_is_not_json_or_too_large_is_refused
+        the_same_wrong_value_is_told_alike_over_both
     }
     chatting {
         two_people_register_and_talk_and_a_restart_loses_nothing
@@ -62,6 +64,10 @@ on_every_database! {
         a_flood_of_messages_is_refused_with_a_time_to_come_back
         a_reader_that_stops_is_closed_resumes_and_costs_bounded_memory
         a_flood_of_pings_does_no_harm
+    }
+    lists {
+        a_client_that_follows_the_protocol_holds_every_conversation
+        the_list_goes_on_from_where_the_greeting_ends
     }
     names {
         a_name_is_one_in_every_form_on_every_path

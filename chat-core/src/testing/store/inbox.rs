@@ -69,11 +69,11 @@ pub async fn a_peer_who_left_is_still_the_peer(store: &dyn Store) {
     assert_eq!(store.summary(&bob, pair).await.unwrap(), None);
 }
 
-/// The list is sorted by the last message, or by the beginning of what has none.
+/// The list is sorted by what was written last, or made last where nothing was written.
 pub async fn the_most_recently_active_comes_first(store: &dyn Store) {
     let ada = user(store, "ada").await;
     let mut rooms = Vec::new();
-    for second in [3, 1, 2] {
+    for second in [1, 2, 3] {
         let new = new_room(&ada, "room", chat_proto::Visibility::Public);
         let new = NewRoom { created_at: at(second), ..new };
         rooms.push(store.create_room(new).await.unwrap().id);
@@ -84,20 +84,57 @@ pub async fn the_most_recently_active_comes_first(store: &dyn Store) {
         assert!(places.is_sorted_by(|a, b| a >= b));
         list.into_iter().map(|one| one.conversation_id).collect::<Vec<_>>()
     };
-    assert_eq!(order().await, [rooms[0], rooms[2], rooms[1]]);
+    assert_eq!(order().await, [rooms[2], rooms[1], rooms[0]]);
     let sent = async |room: ConversationId, second: i64| {
         let draft = MessageDraft { created_at: at(second), ..draft(room, &ada, "hi") };
         stored(append(store, draft).await)
     };
-    sent(rooms[1], 10).await;
+    sent(rooms[0], 10).await;
+    assert_eq!(order().await, [rooms[0], rooms[2], rooms[1]]);
+    sent(rooms[1], 11).await;
     assert_eq!(order().await, [rooms[1], rooms[0], rooms[2]]);
-    sent(rooms[2], 11).await;
-    assert_eq!(order().await, [rooms[2], rooms[1], rooms[0]]);
-    join(store, rooms[0], &user(store, "bob").await).await;
-    assert_eq!(order().await, [rooms[2], rooms[1], rooms[0]], "a join is no activity");
+    join(store, rooms[2], &user(store, "bob").await).await;
+    assert_eq!(order().await, [rooms[1], rooms[0], rooms[2]], "a join is no activity");
 }
 
-/// Pages go on where the last ended, also among conversations of the same moment.
+/// What was written last comes first, whatever the clock said then: it may have gone back, or have been
+/// ahead and come back. The time of the last activity does not go back with it.
+pub async fn the_clock_orders_no_list(store: &dyn Store) {
+    let ada = user(store, "ada").await;
+    let mut rooms = Vec::new();
+    for second in [3_600, 0, 7_200] {
+        let new = new_room(&ada, "room", chat_proto::Visibility::Public);
+        let new = NewRoom { created_at: at(second), ..new };
+        rooms.push(store.create_room(new).await.unwrap().id);
+    }
+    let order = async || {
+        let whole = store.summaries(&ada, None, 10).await.unwrap();
+        assert!(whole.is_sorted_by(|a, b| a.activity > b.activity), "{whole:?}");
+        let overview = store.overview(&ada, 10).await.unwrap();
+        assert_eq!(overview.summaries, whole, "a greeting begins with the same");
+        let (mut paged, mut after) = (Vec::new(), None);
+        while let Some(one) = store.summaries(&ada, after, 1).await.unwrap().pop() {
+            after = Some(InboxPosition::of(&one));
+            paged.push(one);
+        }
+        assert_eq!(paged, whole);
+        whole.into_iter().map(|one| (one.conversation_id, one.last_activity_at)).collect::<Vec<_>>()
+    };
+    let [ahead, now, later] = rooms[..] else { unreachable!() };
+    assert_eq!(order().await, [(later, at(7_200)), (now, at(0)), (ahead, at(3_600))]);
+    let message = |room, second| MessageDraft { created_at: at(second), ..draft(room, &ada, "hi") };
+    stored(append(store, message(ahead, 7_300)).await);
+    stored(append(store, message(now, 10)).await);
+    assert_eq!(order().await, [(now, at(10)), (ahead, at(7_300)), (later, at(7_200))]);
+    stored(append(store, message(ahead, 20)).await);
+    assert_eq!(order().await, [(ahead, at(7_300)), (now, at(10)), (later, at(7_200))]);
+    // The last of a batch counts, for each of its conversations.
+    let batch = vec![message(later, 40), message(ahead, 5), message(now, 30), message(later, 4)];
+    store.append(batch).await.unwrap();
+    assert_eq!(order().await, [(later, at(7_200)), (now, at(30)), (ahead, at(7_300))]);
+}
+
+/// Pages go on where the last ended, whatever the times are, which may be the same.
 pub async fn pages_neither_repeat_nor_skip(store: &dyn Store) {
     let ada = user(store, "ada").await;
     let mut expected = Vec::new();
@@ -107,7 +144,7 @@ pub async fn pages_neither_repeat_nor_skip(store: &dyn Store) {
         stored(append(store, MessageDraft { created_at, ..draft(room, &ada, "hi") }).await);
         expected.push((created_at, room));
     }
-    expected.sort_by(|a, b| b.cmp(a));
+    expected.reverse();
     for limit in [1, 2, 3, 5, 11] {
         let mut listed = Vec::new();
         let mut after = None;
@@ -115,8 +152,7 @@ pub async fn pages_neither_repeat_nor_skip(store: &dyn Store) {
             let page = store.summaries(&ada, after, limit).await.unwrap();
             assert!(page.len() <= limit);
             let Some(last) = page.last() else { break };
-            let id = last.conversation_id;
-            after = Some(InboxPosition { last_activity_at: last.last_activity_at, id });
+            after = Some(InboxPosition::of(last));
             listed.extend(page.iter().map(|one| (one.last_activity_at, one.conversation_id)));
         }
         assert_eq!(listed, expected, "pages of {limit}");

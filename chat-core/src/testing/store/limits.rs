@@ -84,9 +84,8 @@ pub async fn the_list_reaches_over_all_of_time(store: &dyn Store) {
     }
     let (mut after, mut listed) = (None, Vec::new());
     while let Some(summary) = store.summaries(&ada, after, 1).await.unwrap().pop() {
-        let id = summary.conversation_id;
-        listed.push(id);
-        after = Some(InboxPosition { last_activity_at: summary.last_activity_at, id });
+        listed.push(summary.conversation_id);
+        after = Some(InboxPosition::of(&summary));
         assert!(listed.len() <= expected.len());
     }
     assert_eq!(listed, expected);
@@ -206,18 +205,29 @@ pub async fn a_place_in_a_list_need_not_exist(store: &dyn Store) {
         assert_eq!(page.len(), found, "{key}");
     }
     stored(append(store, MessageDraft { created_at: at(20), ..draft(two, &ada, "hi") }).await);
-    for (last_activity_at, found) in [
-        (Timestamp::MAX, 2),
-        (at(21), 2),
-        (at(20), 2),
-        (at(19), 1),
-        (at(-1), 0),
-        (Timestamp::MIN, 0),
+    let whole = store.summaries(&ada, None, 9).await.unwrap();
+    let [later, earlier] = [0, 1].map(|place: usize| InboxPosition::of(&whole[place]));
+    let before = |after: InboxPosition| InboxPosition { activity: after.activity - 1, ..after };
+    for (after, found) in [
+        (InboxPosition { activity: u64::MAX, ..later }, 2),
+        (InboxPosition { last_activity_at: Timestamp::MAX, ..later }, 2),
+        (
+            InboxPosition {
+                activity: later.activity + 1,
+                last_activity_at: Timestamp::MIN,
+                ..later
+            },
+            2,
+        ),
+        (later, 1),
+        (InboxPosition { last_activity_at: Timestamp::MIN, ..later }, 1),
+        (InboxPosition { last_activity_at: Timestamp::MAX, ..earlier }, 1),
+        (earlier, 0),
+        (InboxPosition { last_activity_at: Timestamp::MAX, ..before(earlier) }, 0),
+        (InboxPosition { activity: 0, last_activity_at: Timestamp::MIN, ..earlier }, 0),
     ] {
-        let id = ConversationId::generate();
-        let after = Some(InboxPosition { last_activity_at, id });
-        let page = store.summaries(&ada, after, 9).await.unwrap();
-        assert_eq!(page.len(), found, "{last_activity_at}");
+        let page = store.summaries(&ada, Some(after), 9).await.unwrap();
+        assert_eq!(page.len(), found, "{after:?}");
     }
 }
 

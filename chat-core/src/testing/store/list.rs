@@ -106,6 +106,7 @@ macro_rules! __store_cases {
                 a_room_shows_its_last_message
                 a_peer_who_left_is_still_the_peer
                 the_most_recently_active_comes_first
+                the_clock_orders_no_list
                 pages_neither_repeat_nor_skip
                 only_members_see_a_conversation
                 unread_totals_are_sums

@@ -16,8 +16,8 @@ use crate::sqlite::writer::{Statement, Writer};
 /// What a member writes, unless there is a message with its client id already. The head follows by a
 /// trigger.
 pub(in crate::sqlite) const INSERT: &str = "INSERT INTO chat_message
-       (conversation_id, sender_id, client_id, created_at, id, content, seq, change_seq)
-     SELECT ?1, ?2, ?3, ?4, ?5, ?6, h.last_seq + 1, h.change_seq + 1
+       (conversation_id, sender_id, client_id, created_at, id, content, activity, seq, change_seq)
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, h.last_seq + 1, h.change_seq + 1
      FROM chat_member b JOIN chat_head h ON h.conversation_id = b.conversation_id
      WHERE b.conversation_id = ?1 AND b.user_id = ?2 AND b.state = 'joined'
      ON CONFLICT (conversation_id, sender_id, client_id) DO NOTHING
@@ -45,12 +45,14 @@ pub(in crate::sqlite) const fn takes(draft: &MessageDraft) -> bool {
 pub(in crate::sqlite) async fn append(
     writer: &Writer,
     draft: &MessageDraft,
+    activity: i64,
 ) -> Result<AppendOutcome, Failure> {
     for _ in 0..ATTEMPTS {
         let insert = about(INSERT, draft)
             .bind(draft.created_at.as_microsecond())
             .bind(draft.id.as_uuid())
-            .bind(draft.content.as_str().to_owned());
+            .bind(draft.content.as_str().to_owned())
+            .bind(activity);
         if let Some(row) = writer.run(insert).await?.first() {
             let numbers =
                 Numbers { seq: row.number("seq")?, change_seq: row.number("change_seq")? };

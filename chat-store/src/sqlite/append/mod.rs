@@ -56,18 +56,21 @@ pub(super) const CHECK: &str = concat!(
 
 /// The heads follow by a trigger.
 const INSERT: &str = "INSERT INTO chat_message
-       (id, conversation_id, seq, change_seq, sender_id, client_id, created_at, mentions, content)
+       (id, conversation_id, seq, change_seq, sender_id, client_id, created_at, mentions, content,
+        activity)
      SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
-            value ->> 5, value ->> 6, value ->> 7, value ->> 8
+            value ->> 5, value ->> 6, value ->> 7, value ->> 8, ?2 + key
      FROM json_each(?1)";
 
 const INSERT_MENTIONS: &str = "INSERT INTO chat_mention (conversation_id, user_id, seq)
      SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM json_each(?1)";
 
-/// Stores a batch in the transaction of a connection.
+/// Stores a batch in the transaction of a connection. Its messages take as many numbers of activity as there
+/// are drafts, from `activity` on.
 pub(super) async fn append(
     connection: &mut SqliteConnection,
     drafts: Vec<MessageDraft>,
+    activity: i64,
 ) -> Result<Vec<AppendOutcome>, Failure> {
     let Known { exceptions, mentioned, mut heads } = check(connection, &drafts).await?;
     let mut batch = Batch::decide(drafts, exceptions);
@@ -76,7 +79,7 @@ pub(super) async fn append(
     }
     batch.mention(&mentioned);
     let messages = batch.number(&mut heads)?;
-    insert(connection, &messages).await?;
+    insert(connection, &messages, activity).await?;
     Ok(batch.outcomes(&messages))
 }
 
@@ -127,9 +130,13 @@ fn exception(row: &SqliteRow) -> Result<AppendOutcome, Failure> {
     })
 }
 
-async fn insert(connection: &mut SqliteConnection, messages: &[Message]) -> Result<(), Failure> {
+async fn insert(
+    connection: &mut SqliteConnection,
+    messages: &[Message],
+    activity: i64,
+) -> Result<(), Failure> {
     let rows = messages.iter().map(MessageRow::new).collect::<Result<Vec<_>, _>>()?;
-    sqlx::query(INSERT).bind(json(rows)?).execute(&mut *connection).await?;
+    sqlx::query(INSERT).bind(json(rows)?).bind(activity).execute(&mut *connection).await?;
     let mentions: Vec<_> = mentions_of_others(messages)
         .map(|(message, user)| (Hex(message.conversation_id.as_uuid()), user, message.seq))
         .collect();
