@@ -58,7 +58,7 @@ impl Database {
         let file = match &config.store.url {
             None => DatabaseFile::in_folder(&config.data)?,
             Some(url) if url.kind() == DatabaseKind::Sqlite => {
-                DatabaseFile::named_by(url.expose())?
+                DatabaseFile::named_by(url.expose(), &config.data)?
             }
             Some(url) => {
                 let postgres = postgres_config(&config.store);

@@ -83,15 +83,17 @@ impl Engine {
     /// [`EngineError`].
     pub async fn open(config: &Config) -> Result<Self, EngineError> {
         let folder = DataFolder::open(&config.data)?;
-        let key = match configured_key(config)? {
-            Some(key) => key,
-            None => own_key(&folder)?,
-        };
+        let configured = configured_key(config)?;
         // Before it is opened: should that fail or take long, it is known what is tried.
         let (kind, place) = database::place(config);
         tracing::info!(%kind, place, "the database");
         let database = Database::open(config).await?;
         database.migrate().await?;
+        // Not before there is a database: who finds it beside an empty one knows that something is lost.
+        let key = match configured {
+            Some(key) => key,
+            None => own_key(&folder)?,
+        };
         let cluster = Cluster::connect(&config.cluster).await?;
         let breaker = Breaker::new(breaker_config(config));
         let kept = Arc::new(breaker.guard_accounts(database.accounts(), database.logins()));

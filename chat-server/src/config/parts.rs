@@ -190,8 +190,14 @@ impl Default for ConnectionsConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct HttpLimits {
-    /// How long a request's head may take to arrive. Default 5,000.
+    /// How long a request's head may take to arrive: the first from when the connection is made,
+    /// each other from its first byte. Default 5,000.
     pub header_timeout_ms: u64,
+    /// How long a connection is kept between two requests: longer than a proxy in front keeps its
+    /// own, or requests get lost between the two. Default 75,000.
+    pub idle_timeout_ms: u64,
+    /// The most connections that are kept between two requests. Default 1,000.
+    pub idle_connections: usize,
     /// How long a request may take, from its head to its answer. Default 30,000.
     pub request_timeout_ms: u64,
     /// How long a client may take nothing of an answer. Default 30,000.
@@ -206,6 +212,8 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             header_timeout_ms: 5_000,
+            idle_timeout_ms: 75_000,
+            idle_connections: 1_000,
             request_timeout_ms: 30_000,
             write_timeout_ms: 30_000,
             header_bytes: 16 * 1024,

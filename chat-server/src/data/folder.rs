@@ -27,6 +27,25 @@ pub enum DataError {
         .0.display()
     )]
     InUse(PathBuf),
+    /// The database is empty or gone, and something that belongs to it is not.
+    #[error(
+        "{} is empty or missing, but {} shows that there was a database: restore it from a backup. To \
+         begin with nothing instead, move both away",
+        path.display(), beside.display()
+    )]
+    Lost {
+        /// Where the database was.
+        path: PathBuf,
+        /// What is left.
+        beside: PathBuf,
+    },
+    /// The database file has more than one name.
+    #[error(
+        "{} has another name as well (a hard link), and whoever opens that misses what is written by \
+         this one: remove the other name, or replace it by a symbolic link or a copy",
+        .0.display()
+    )]
+    Linked(PathBuf),
     /// There is none, where one is to be looked into.
     #[error(
         "there is no data folder {}: name the one of the server with --data, or start the server \

@@ -3,6 +3,7 @@
 mod database_file;
 mod folder;
 mod lock;
+mod remains;
 mod secret;
 
 pub(crate) use database_file::DatabaseFile;

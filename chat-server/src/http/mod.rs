@@ -48,6 +48,8 @@ struct Inner {
     pages: Router,
     /// How long an answer may take.
     limit: Duration,
+    /// Cancelled when the server begins to stop.
+    leaving: CancellationToken,
 }
 
 impl Site {
@@ -64,7 +66,13 @@ impl Site {
             ws,
             pages: pages(engine, leaving, config, limit),
             limit,
+            leaving: leaving.clone(),
         }))
+    }
+
+    /// Whether the server is about to stop, so that no connection is worth keeping.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.0.leaving.is_cancelled()
     }
 
     /// Answers a request.
@@ -72,7 +80,10 @@ impl Site {
     /// Devices connect, and after a restart come back, all at one moment. So their path is looked at
     /// first, and they do not pay for the router.
     pub(crate) async fn answer(self, request: Request) -> Response {
-        let Inner { ws_path, ws, pages, limit } = &*self.0;
+        let Inner { ws_path, ws, pages, limit, .. } = &*self.0;
+        if !host::is_told(&request) {
+            return attend("(no host)", *limit, request, problem::bad_host).await;
+        }
         if request.uri().path() == ws_path {
             let connect = |request| ws.handle(request).map(|response| response.map(Body::new));
             return attend(ws_path, *limit, request, connect).await;

@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chat_core::proto::ErrorCode;
@@ -37,6 +37,15 @@ pub(super) fn problem(code: ErrorCode, detail: &str, id: Option<&RequestId>) -> 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The request does not say to which host it goes, or says it in more than one way. What comes after it
+/// may be meant for somebody else (RFC 9112 §11.2), so the connection ends.
+pub(super) async fn bad_host(request: Request) -> Response {
+    let detail = "a request has exactly one header \"Host\", with a host and maybe a port";
+    let mut response = problem(ErrorCode::BadRequest, detail, request.extensions().get());
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

@@ -10,6 +10,7 @@ use super::backoff::Backoff;
 use super::capacity::Capacity;
 use super::connection::{self, ConnectionSettings};
 use super::guarded::GuardedStream;
+use super::keep_alive::{Exchanges, KeepAlive};
 use super::refusal::refusal;
 use crate::http::Site;
 
@@ -23,6 +24,7 @@ pub(super) struct Acceptor {
     pub(super) site: Site,
     pub(super) settings: ConnectionSettings,
     pub(super) capacity: Arc<Capacity>,
+    pub(super) keep_alive: Arc<KeepAlive>,
     /// The tasks.
     pub(super) connections: TaskTracker,
     /// Connections end after the request at hand.
@@ -72,8 +74,10 @@ impl Acceptor {
             tracing::debug!(%error, "a connection was gone before it was served");
             return;
         }
+        let exchanges = Arc::new(Exchanges::new(Arc::clone(&self.keep_alive)));
         self.connections.spawn(connection::serve(
-            GuardedStream::new(stream, place, self.settings.write_timeout),
+            GuardedStream::new(stream, place, &self.settings, Arc::clone(&exchanges)),
+            exchanges,
             peer,
             self.site.clone(),
             self.settings,

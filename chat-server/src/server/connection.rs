@@ -1,24 +1,26 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use chat_core::auth::PeerAddress;
-use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 
 use super::guarded::GuardedStream;
+use super::keep_alive::{Exchanges, RequestEnd};
 use crate::http::Site;
 
 /// What one connection may cost, whatever its requests are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConnectionSettings {
-    /// How long a request's head may take, and how long a connection may be idle between two.
+    /// How long a request's head may take: the first from when the connection is made, each other
+    /// from its first byte.
     pub(super) header_timeout: Duration,
     /// The most bytes of a request's head; more is answered with 431.
     pub(super) header_bytes: usize,
@@ -30,6 +32,7 @@ pub(super) struct ConnectionSettings {
 /// hand is answered, or `cut`.
 pub(super) async fn serve(
     stream: GuardedStream,
+    exchanges: Arc<Exchanges>,
     peer: IpAddr,
     site: Site,
     settings: ConnectionSettings,
@@ -38,11 +41,18 @@ pub(super) async fn serve(
 ) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(peer));
-        site.clone().answer(request.map(Body::new)).map(Ok::<_, Infallible>)
+        exchanges.begin_answer();
+        let (site, exchanges) = (site.clone(), Arc::clone(&exchanges));
+        let end = RequestEnd::of(&request);
+        async move {
+            let leaving = site.is_leaving();
+            let response = site.answer(request.map(Body::new)).await;
+            Ok::<_, Infallible>(exchanges.answer(&end, response, leaving))
+        }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
+        // The stream keeps the time, which knows when a head has begun.
+        .header_read_timeout(None)
         .max_header_size(settings.header_bytes)
         .max_buf_size(settings.header_bytes)
         .serve_connection(TokioIo::new(stream), service)

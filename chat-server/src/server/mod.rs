@@ -6,6 +6,7 @@ mod capacity;
 mod connection;
 mod error;
 mod guarded;
+mod keep_alive;
 mod refusal;
 
 use std::future::Future;
@@ -26,6 +27,7 @@ use self::capacity::Capacity;
 use self::connection::ConnectionSettings;
 pub use self::error::StartError;
 use self::guarded::GuardedStream;
+use self::keep_alive::KeepAlive;
 use crate::config::Config;
 use crate::http::Site;
 use crate::{Engine, demo};
@@ -86,6 +88,10 @@ impl Server {
                 write_timeout: Duration::from_millis(config.http.write_timeout_ms),
             },
             capacity: Arc::new(Capacity::new(&config.connections)),
+            keep_alive: Arc::new(KeepAlive::new(
+                Duration::from_millis(config.http.idle_timeout_ms),
+                config.http.idle_connections,
+            )),
             connections: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),

@@ -19,6 +19,101 @@ async fn a_head_that_does_not_come_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_outlives_the_time_for_a_head() {
+    let server = TestServer::start(|config| config.http.header_timeout_ms = 100).await;
+    let mut kept = server.connect().await;
+    kept.send("GET /healthz HTTP/1.1", "").await;
+    let answer = kept.answer().await.unwrap();
+    let told = (answer.header("connection"), answer.header("keep-alive"));
+    assert_eq!(told, ("keep-alive", "timeout=74"));
+    // Another connection runs out of the time that this one is idle for.
+    let mut slow = server.connect().await;
+    slow.send_raw(b"GET /").await;
+    slow.closed().await;
+    kept.send("GET /healthz HTTP/1.1", "").await;
+    let answer = kept.answer().await.expect("the connection was kept");
+    assert_eq!(answer.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_later_head_has_its_time_from_its_first_byte() {
+    let server = TestServer::start(|config| {
+        config.http.header_timeout_ms = 100;
+        config.http.idle_timeout_ms = 3_600_000;
+    })
+    .await;
+    let mut kept = server.connect().await;
+    kept.send("GET /healthz HTTP/1.1", "").await;
+    assert_eq!(kept.answer().await.unwrap().status, 200);
+    let began = Instant::now();
+    kept.send_raw(b"GET /healthz HT").await;
+    assert_eq!(kept.closed().await, b"");
+    assert!(began.elapsed().as_millis() >= 100, "not before its time");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_kept_connection_has_an_idle_time() {
+    let server = TestServer::start(|config| config.http.idle_timeout_ms = 1_100).await;
+    let mut kept = server.connect().await;
+    let began = Instant::now();
+    kept.send("GET /healthz HTTP/1.1", "").await;
+    let answer = kept.answer().await.unwrap();
+    assert_eq!(
+        (answer.status, answer.header("keep-alive")),
+        (200, ""),
+        "there is no second to promise"
+    );
+    assert_eq!(kept.closed().await, b"");
+    assert!(began.elapsed().as_millis() >= 1_100, "not before its time");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_connections_are_kept_than_configured() {
+    let server = TestServer::start(|config| config.http.idle_connections = 1).await;
+    let mut first = server.connect().await;
+    for _ in 0..3 {
+        first.send("GET /healthz HTTP/1.1", "").await;
+        assert_eq!(first.answer().await.unwrap().header("connection"), "keep-alive");
+    }
+    let mut second = server.connect().await;
+    second.send("GET /healthz HTTP/1.1", "").await;
+    let answer = second.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, "close"));
+    second.closed().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_without_one_host_is_answered_400() {
+    let server = TestServer::start(|_| {}).await;
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1\r\n\r\n", 400),
+        ("GET /api/chat/ws HTTP/1.1\r\n\r\n", 400),
+        ("GET /healthz HTTP/1.1\r\nhost: a.test\r\nhost: a.test\r\n\r\n", 400),
+        ("GET /healthz HTTP/1.0\r\nhost: a.test\r\nhost: b.test\r\n\r\n", 400),
+        ("GET /healthz HTTP/1.1\r\nhost: a b\r\n\r\n", 400),
+        ("GET http://a.test/healthz HTTP/1.1\r\n\r\n", 400),
+        ("GET /healthz HTTP/1.1\r\nhost: a.test:80\r\n\r\n", 200),
+        ("GET /healthz HTTP/1.0\r\n\r\n", 200),
+    ] {
+        let mut client = server.connect().await;
+        client.send_raw(head.as_bytes()).await;
+        let answer = client.answer().await.unwrap();
+        assert_eq!(answer.status, status, "{head}");
+        if status == 400 {
+            let expected = ("application/problem+json", "close");
+            assert_eq!((answer.header("content-type"), answer.header("connection")), expected);
+            assert_eq!(answer.json()["code"], "bad_request", "{head}");
+            client.closed().await;
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
     let server = TestServer::start(|config| config.http.request_timeout_ms = 100).await;
     let mut client = server.connect().await;

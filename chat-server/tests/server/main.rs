@@ -4,6 +4,7 @@
 mod binary;
 mod cluster;
 mod connections;
+mod data;
 mod documented_keys;
 mod no_secret_is_logged;
 mod paths;
