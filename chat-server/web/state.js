@@ -52,7 +52,7 @@ export class State {
   /** Takes an event; returns the message if it is a new one of somebody else, or "unknown" for an unknown place. */
   event({ type, payload }) {
     const c = this.conversations.get(payload.conversationId), { userId, seq } = payload;
-    if (payload.changeSeq) return c ? this.#change(c, payload) : "unknown";
+    if (payload.changeSeq) return c ? this.#change(c, payload, type) : "unknown";
     if (type === "conversation.created") this.take(payload.conversation);
     else if (type === "presence.changed") {
       this.presence.set(userId, payload.status);
@@ -67,7 +67,7 @@ export class State {
     }
     return null;
   }
-  #change(c, { changeSeq, message, member }) {
+  #change(c, { changeSeq, message, member }, type) {
     if (changeSeq <= c.cursor) return null;
     const own = (message?.senderId ?? member.userId) === this.me.id;
     Object.assign(c, { cursor: changeSeq, changeSeq: Math.max(c.changeSeq, changeSeq) });
@@ -78,6 +78,7 @@ export class State {
       return news && message;
     }
     this.users.set(member.userId, member.user);
+    if (type === "member.updated") return null;
     if (!own) c.memberCount += member.state === "joined" ? 1 : -1;
     else if (member.state === "left") this.conversations.delete(c.id);
     return null;

@@ -32,6 +32,18 @@ impl Params {
             .transpose()
     }
 
+    /// Whether something is said: `true`, or `false` as when it is left out.
+    pub(crate) fn flag(&self, name: &'static str) -> Result<bool, Problem> {
+        match self.text(name) {
+            Some("true") => Ok(true),
+            None | Some("false") => Ok(false),
+            Some(_) => Err(Problem::invalid(
+                name,
+                format!("the parameter \"{name}\" must be true or false"),
+            )),
+        }
+    }
+
     /// How many items of a list are asked for.
     pub(crate) fn limit(&self) -> Result<Option<usize>, Problem> {
         let limit = self.number("limit")?;
@@ -80,6 +92,14 @@ mod tests {
             let problem = params(query).await.limit().unwrap_err();
             assert!(format!("{problem:?}").contains("field: Some(\"limit\")"), "{query}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_flag_is_true_or_false() {
+        let said = async |query: &str| params(query).await.flag("confirm");
+        assert!(said("?confirm=true").await.unwrap());
+        assert!(!said("?confirm=false").await.unwrap() && !said("").await.unwrap());
+        assert!(said("?confirm").await.is_err() && said("?confirm=1").await.is_err());
     }
 
     #[tokio::test]
