@@ -8,12 +8,14 @@ use crate::person::Person;
 use crate::server::Server;
 
 /// Few memberships, and so many conversations a minute that only those can be the limit.
-const FEW: [&str; 5] = [
+const FEW: [&str; 7] = [
     "--dev",
     "--set",
     "limits.memberships_per_user=4",
     "--set",
     "limits.conversations_per_minute=10000",
+    "--set",
+    "limits.operations_at_once=64",
 ];
 
 pub(crate) async fn a_limit_on_memberships_holds_for_what_is_made_at_once(home: Home) {
