@@ -40,6 +40,12 @@ pub enum ChatError {
     /// A direct conversation needs somebody else.
     #[error("a direct conversation needs somebody else")]
     SelfConversation,
+    /// The user is the last member of a room, and did not say that leaving is meant.
+    #[error(
+        "you are the last member: once you leave, nobody is there to read or to invite; \
+         say confirm to leave all the same"
+    )]
+    LastMember,
     /// The request contradicts the state of things.
     #[error("{0}")]
     Conflict(&'static str),
@@ -93,6 +99,7 @@ impl ChatError {
             Self::PageTooLarge { .. } => ErrorCode::PageTooLarge,
             Self::Cursor(_) => ErrorCode::InvalidCursor,
             Self::SelfConversation => ErrorCode::SelfConversation,
+            Self::LastMember => ErrorCode::LastMember,
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::TooMany(_) => ErrorCode::TooMany,

@@ -236,7 +236,7 @@ async fn who_leaves_while_arriving_is_not_told_what_came_after() {
     let (arriving, identity) = (chat.clone(), Identity::of(users[1].clone()));
     let attaching = tokio::spawn(async move { arriving.attach(&identity).await });
     stops.reached.notified().await;
-    chat.leave_room(&bo, room).await.unwrap();
+    chat.leave_room(&bo, room, true).await.unwrap();
     other.receive(r#"{"id":1,"type":"ping","payload":{}}"#);
     while next(other).await["type"] != "member.left" {}
     stops.go.notify_one();

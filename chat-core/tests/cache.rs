@@ -154,7 +154,7 @@ async fn what_another_node_did_shows_as_soon_as_it_is_told() {
     assert_eq!(unread(&here, "ada").await, 0);
     assert_eq!(listed(&here, "ada", place).await.read_seq, 1);
 
-    there.leave_room(&actor("cy"), place).await.unwrap();
+    there.leave_room(&actor("cy"), place, true).await.unwrap();
     ada.event("member.left").await;
     assert_eq!(members(&here, "ada", place).await, 2);
 
@@ -199,12 +199,12 @@ async fn what_is_found_in_the_store_shows_as_soon_as_it_is_told() {
     ada.sees("hello").await;
     assert_eq!(listed(&here, "ada", place).await.last_seq, 1);
 
-    there.leave_room(&actor("bo"), place).await.unwrap();
+    there.leave_room(&actor("bo"), place, true).await.unwrap();
     ada.event("member.left").await;
     assert_eq!(members(&here, "ada", place).await, 1);
 
     assert_eq!(list(&here, "ada").await.len(), 1);
-    there.leave_room(&actor("ada"), place).await.unwrap();
+    there.leave_room(&actor("ada"), place, true).await.unwrap();
     assert_eq!(list(&here, "ada").await.len(), 1);
     ada.event("member.left").await;
     assert!(list(&here, "ada").await.is_empty());
@@ -277,7 +277,7 @@ async fn no_right_comes_from_the_cache() {
     assert_eq!(listed(&here, "bo", place).await.last_seq, 1);
     assert_eq!(unread(&here, "bo").await, 1);
 
-    there.leave_room(&bo, place).await.unwrap();
+    there.leave_room(&bo, place, true).await.unwrap();
     send(&there, "ada", place).await;
     let refused = [
         here.history(&bo, &page).await.map(drop),
@@ -287,7 +287,7 @@ async fn no_right_comes_from_the_cache() {
         here.start_typing(&bo, place).await,
         here.send(&bo, hello(place)).await.map(drop),
         here.mark_read(&bo, place, None).await.map(drop),
-        here.leave_room(&bo, place).await,
+        here.leave_room(&bo, place, true).await,
     ];
     for (n, refused) in refused.into_iter().enumerate() {
         assert!(matches!(refused, Err(ChatError::NotFound)), "{n}: {refused:?}");

@@ -350,7 +350,9 @@ impl World {
                 let target = ConversationTarget { conversation_id: Some(id), name: None };
                 (chat.join_room(&actor, &target).await.is_ok(), place, true)
             }
-            (Action::Leave, Some(id)) => (chat.leave_room(&actor, id).await.is_ok(), place, true),
+            (Action::Leave, Some(id)) => {
+                (chat.leave_room(&actor, id, true).await.is_ok(), place, true)
+            }
         };
         if done {
             self.has_written(node, user, place, joins);

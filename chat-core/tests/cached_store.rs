@@ -57,6 +57,7 @@ fn new_room(owner: &UserId, name: &str) -> NewRoom {
         visibility: Visibility::Public,
         owner: owner.clone(),
         created_at: Timestamp::now(),
+        max_memberships: 10_000,
     }
 }
 
@@ -66,11 +67,12 @@ fn new_direct(opener: &UserId, peer: &UserId) -> NewDirect {
         opener: opener.clone(),
         peer: peer.clone(),
         created_at: Timestamp::now(),
+        max_memberships: 10_000,
     }
 }
 
 async fn room(store: &dyn Store, owner: &UserId) -> ConversationId {
-    store.create_room(new_room(owner, "general")).await.unwrap().id
+    store.create_room(new_room(owner, "general")).await.unwrap().conversation().unwrap().id
 }
 
 fn draft(place: ConversationId, sender: &UserId) -> MessageDraft {
@@ -315,11 +317,11 @@ async fn every_write_shows_at_once() {
     let write = cache.create_room(place);
     shows("a room", Box::pin(async { write.await.is_ok() })).await;
     let write = cache.open_direct(pair);
-    shows("a pair", Box::pin(async { write.await.unwrap().created })).await;
+    shows("a pair", Box::pin(async { write.await.unwrap().is_created() })).await;
     let write = cache.find_or_create_room(other);
-    shows("a named room", Box::pin(async { write.await.unwrap().created })).await;
+    shows("a named room", Box::pin(async { write.await.unwrap().is_created() })).await;
     let write = cache.join(places[0], &bo, now, 100);
-    let joined = async { matches!(write.await.unwrap(), JoinOutcome::Joined(_)) };
+    let joined = async { matches!(write.await.unwrap(), JoinOutcome::Joined(..)) };
     shows("a join", Box::pin(joined)).await;
     for place in &places[..2] {
         shows("a message", Box::pin(async { send(cache, *place, &bo).await > 0 })).await;
@@ -332,8 +334,8 @@ async fn every_write_shows_at_once() {
     }
     let write = cache.record_last_seen(&bo, now);
     shows("a departure", Box::pin(async { write.await.is_ok() })).await;
-    let write = cache.leave(places[0], &bo);
-    let left = async { matches!(write.await.unwrap(), LeaveOutcome::Left(_)) };
+    let write = cache.leave(places[0], &bo, false);
+    let left = async { matches!(write.await.unwrap(), LeaveOutcome::Left { .. }) };
     shows("a leaving", Box::pin(left)).await;
     assert!(cache.stats().lists.hits > 0);
 }

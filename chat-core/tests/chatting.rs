@@ -161,7 +161,7 @@ async fn nobody_can_use_up_anothers_limit_of_conversations() {
         assert_eq!(bo.tries(kind, payload).await.unwrap_err()["code"], "too_many");
     }
     assert_eq!(bo.opens("ada").await, pair, "what is there can still be opened");
-    bo.does("conversation.leave", json!({"conversationId": room})).await;
+    bo.does("conversation.leave", json!({"conversationId": room, "confirm": true})).await;
     bo.creates("two").await;
 }
 

@@ -233,8 +233,8 @@ struct SlowToNote {
 
 #[async_trait]
 impl UserStore for SlowToNote {
-    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError> {
-        self.store.ensure_user(user).await
+    async fn ensure_users(&self, users: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        self.store.ensure_users(users).await
     }
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         self.store.user(id).await

@@ -91,8 +91,13 @@ impl MemberStore for GatedMembers {
     ) -> Result<JoinOutcome, StoreError> {
         self.inner.join(c, u, at, m).await
     }
-    async fn leave(&self, c: ConversationId, u: &UserId) -> Result<LeaveOutcome, StoreError> {
-        self.inner.leave(c, u).await
+    async fn leave(
+        &self,
+        c: ConversationId,
+        u: &UserId,
+        last: bool,
+    ) -> Result<LeaveOutcome, StoreError> {
+        self.inner.leave(c, u, last).await
     }
     async fn member(&self, c: ConversationId, u: &UserId) -> Result<Option<Member>, StoreError> {
         self.inner.member(c, u).await
@@ -142,7 +147,7 @@ async fn who_leaves_while_a_device_attaches_is_told_nothing_more() {
     let c2 = chat.clone();
     let attaching = tokio::spawn(async move { Device::attach(&c2, "bo").await });
     gated.reached.notified().await;
-    chat.leave_room(&actor("bo"), room).await.unwrap();
+    chat.leave_room(&actor("bo"), room, true).await.unwrap();
     passes(Duration::from_millis(200)).await;
     gated.go.notify_one();
     let mut bo = attaching.await.unwrap();
@@ -612,8 +617,8 @@ async fn a_drain_reaches_a_device_that_is_attaching() {
     struct SlowUsers(Arc<MemoryStore>);
     #[async_trait]
     impl UserStore for SlowUsers {
-        async fn ensure_user(&self, u: NewUser) -> Result<EnsureUser, StoreError> {
-            self.0.ensure_user(u).await
+        async fn ensure_users(&self, u: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+            self.0.ensure_users(u).await
         }
         async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
             passes(Duration::from_millis(100)).await;

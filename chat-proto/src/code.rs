@@ -47,6 +47,8 @@ pub enum ErrorCode {
     SelfConversation,
     /// Another user has this name, or one that looks the same.
     UsernameTaken,
+    /// The user is the last member of the room: leaving it, perhaps for good, has to be confirmed.
+    LastMember,
     /// The request contradicts the state of things.
     Conflict,
     /// Too many requests; `retryAfterMs` says when to try again.
@@ -89,6 +91,7 @@ impl ErrorCode {
             Self::Forbidden => "forbidden",
             Self::SelfConversation => "self_conversation",
             Self::UsernameTaken => "username_taken",
+            Self::LastMember => "last_member",
             Self::Conflict => "conflict",
             Self::RateLimited => "rate_limited",
             Self::TooMany => "too_many",
@@ -114,7 +117,7 @@ impl ErrorCode {
             Self::OriginNotAllowed | Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::UsernameTaken | Self::Conflict => 409,
+            Self::UsernameTaken | Self::LastMember | Self::Conflict => 409,
             Self::PayloadTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::InvalidPayload

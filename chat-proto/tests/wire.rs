@@ -112,10 +112,20 @@ fn events() -> Vec<Event> {
             member: member(MemberState::Joined),
         }
         .into(),
+        ChangeEvent::MemberUpdated {
+            conversation_id,
+            change_seq,
+            member: member(MemberState::Joined),
+        }
+        .into(),
         ChangeEvent::MemberLeft { conversation_id, change_seq, member: member(MemberState::Left) }
             .into(),
-        SignalEvent::ConversationCreated { conversation_id, conversation: Box::new(direct()) }
-            .into(),
+        SignalEvent::ConversationCreated {
+            conversation_id,
+            conversation: Box::new(direct()),
+            members: Page::from_overfull(vec![member(MemberState::Joined)], 1, |_| id("bo")),
+        }
+        .into(),
         SignalEvent::ReceiptRead { conversation_id, user_id: user_id.clone(), seq: 42 }.into(),
         SignalEvent::ReceiptDelivered { conversation_id, user_id: user_id.clone(), seq: 42 }.into(),
         SignalEvent::TypingStarted { conversation_id, user_id: user_id.clone() }.into(),

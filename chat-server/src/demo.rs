@@ -79,9 +79,10 @@ async fn make_room(engine: &Engine, owner: &Actor, name: RoomName) -> Result<(),
         visibility: Visibility::Public,
         owner: owner.user_id.clone(),
         created_at: Timestamp::now(),
+        max_memberships: engine.chat.config().limits.memberships_per_user,
     };
-    let opened = engine.database.store().find_or_create_room(room).await?;
-    let room = ConversationTarget { conversation_id: Some(opened.conversation.id), name: None };
+    let found = engine.database.store().find_or_create_room(room).await?.conversation();
+    let room = ConversationTarget { conversation_id: found.map(|room| room.id), name: None };
     engine.chat.join_room(owner, &room).await?;
     Ok(())
 }

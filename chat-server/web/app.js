@@ -268,8 +268,15 @@ async function members() {
 }
 async function leave() {
   if (!confirm("Leave this room?")) return;
-  await live.request("conversation.leave", { conversationId: active });
-  state.conversations.delete(active);
+  const left = active;
+  await live.request("conversation.leave", { conversationId: left }).catch((error) => {
+    const lost = "You are the last member. If the room is private, nobody can ever come back to it. Leave it all the same?";
+    if (error.code !== "last_member") throw error;
+    return confirm(lost) && live.request("conversation.leave", { conversationId: left, confirm: true });
+  }).then((answer) => answer && gone(left));
+}
+function gone(left) {
+  state.conversations.delete(left);
   location.hash = "";
 }
 async function search() {

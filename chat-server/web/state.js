@@ -58,7 +58,7 @@ export class State {
   /** Takes an event; returns the message if it is a new one of somebody else, or "unknown" for an unknown place. */
   event({ type, payload }) {
     const c = this.conversations.get(payload.conversationId), { userId, seq } = payload;
-    if (payload.changeSeq) return c ? this.#change(c, payload) : "unknown";
+    if (payload.changeSeq) return c ? this.#change(c, payload, type) : "unknown";
     if (type === "conversation.created") this.take(payload.conversation);
     else if (type === "presence.changed") {
       this.presence.set(userId, payload.status);
@@ -73,7 +73,7 @@ export class State {
     }
     return null;
   }
-  #change(c, { changeSeq, message, member }) {
+  #change(c, { changeSeq, message, member }, type) {
     this.listed.add(c.id);
     if (changeSeq <= c.cursor) return null;
     const own = (message?.senderId ?? member.userId) === this.me.id;
@@ -85,6 +85,7 @@ export class State {
       return news && message;
     }
     this.users.set(member.userId, member.user);
+    if (type === "member.updated") return null;
     if (!own) c.memberCount += member.state === "joined" ? 1 : -1;
     else if (member.state === "left") this.conversations.delete(c.id);
     return null;

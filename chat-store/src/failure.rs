@@ -1,6 +1,8 @@
 use std::error::Error;
+use std::sync::Arc;
 
 use chat_core::store::StoreError;
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 
@@ -21,6 +23,12 @@ pub(crate) enum Failure {
     /// The database did not answer within the time that a call may take.
     #[error("the database did not answer in time")]
     TimedOut,
+    /// The transaction failed in which this was to be done together with what others asked for.
+    #[error("{0}")]
+    Shared(Arc<Failure>),
+    /// The transaction was given up in which this was to be done: the work of another caller panicked.
+    #[error("the transaction was given up")]
+    GivenUp,
     /// The caller asked for what must not be.
     #[error("{0}")]
     Refused(&'static str),
@@ -42,6 +50,13 @@ impl Failure {
     pub(crate) fn into_cause(self) -> Box<dyn Error + Send + Sync> {
         match self {
             Self::Sql(error) => cause(error),
+            Self::Shared(failure) => match Arc::try_unwrap(failure) {
+                Ok(failure) => failure.into_cause(),
+                Err(shared) => match &*shared {
+                    Self::Sql(sqlx::Error::Database(error)) => text(error.as_ref()).into(),
+                    other => other.to_string().into(),
+                },
+            },
             other => other.into(),
         }
     }
@@ -60,7 +75,9 @@ impl Failure {
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed,
             )
-            | Self::TimedOut => Remedy::Wait,
+            | Self::TimedOut
+            | Self::GivenUp => Remedy::Wait,
+            Self::Shared(failure) => failure.remedy(),
             Self::Interrupted(task) if task.is_cancelled() => Remedy::Wait,
             _ => Remedy::Repair,
         }
@@ -75,16 +92,21 @@ pub(crate) fn cause(error: sqlx::Error) -> Box<dyn Error + Send + Sync> {
         sqlx::Error::Configuration(error) | sqlx::Error::Tls(error) => {
             error.downcast().map_or_else(|error| error, |error| cause(*error))
         }
-        sqlx::Error::Database(error) => match error.code() {
-            Some(code) => format!("{} ({code})", error.message()).into(),
-            None => error.message().into(),
-        },
+        sqlx::Error::Database(error) => text(error.as_ref()).into(),
         // A migration tells its number before its cause.
         sqlx::Error::Migrate(error) => match *error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => cause(error),
             other => other.into(),
         },
         other => other.into(),
+    }
+}
+
+/// What a database said, with its code.
+fn text(error: &dyn DatabaseError) -> String {
+    match error.code() {
+        Some(code) => format!("{} ({code})", error.message()),
+        None => error.message().to_owned(),
     }
 }
 

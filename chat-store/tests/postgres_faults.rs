@@ -27,7 +27,7 @@ mod people;
 mod proxy;
 
 use databases::{few_connections, migrated};
-use people::{BOUND, checked_history, draft, history, new_room, new_user, room, send, user};
+use people::{BOUND, checked_history, draft, history, made, new_room, new_user, room, send, user};
 use proxy::{Cut, Proxy};
 
 /// Few connections, and little patience.
@@ -303,7 +303,7 @@ async fn batches_to_the_same_rooms_do_not_wait_in_a_circle() {
     let ada = user(&*store, "ada").await;
     let mut rooms = Vec::new();
     for _ in 0..8 {
-        rooms.push(store.create_room(new_room(&ada)).await.unwrap().id);
+        rooms.push(made(&*store, &ada).await);
     }
     let batches = (0..32).map(|n| {
         let (store, ada, mut rooms) = (PostgresStore::clone(&store), ada.clone(), rooms.clone());
@@ -377,7 +377,7 @@ async fn what_a_host_sets_for_its_own_transactions_changes_nothing() {
     let joined: Vec<_> = async {
         let mut rooms = Vec::new();
         for _ in 0..8 {
-            rooms.push(stores[0].create_room(new_room(&ada)).await.unwrap().id);
+            rooms.push(made(&stores[0], &ada).await);
         }
         rooms
     }
@@ -387,7 +387,7 @@ async fn what_a_host_sets_for_its_own_transactions_changes_nothing() {
             let mut room = new_room(&ada);
             room.name = RoomName::parse(&format!("room {round}")).unwrap();
             let store = stores[n % 2].clone();
-            tokio::spawn(async move { store.find_or_create_room(room).await.unwrap().created })
+            tokio::spawn(async move { store.find_or_create_room(room).await.unwrap().is_created() })
         });
         let mut created = 0;
         for made in find.collect::<Vec<_>>() {

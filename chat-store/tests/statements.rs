@@ -19,7 +19,7 @@ mod databases;
 #[path = "support/people.rs"]
 mod people;
 
-use people::{draft, new_room, plain_draft, user};
+use people::{draft, made, plain_draft, user};
 
 /// A database that counts.
 trait Counted {
@@ -123,7 +123,7 @@ async fn fifty_rooms(store: &dyn Store) -> (Vec<ConversationId>, UserId) {
     let ada = user(store, "ada").await;
     let mut rooms = Vec::new();
     for _ in 0..50 {
-        rooms.push(store.create_room(new_room(&ada)).await.unwrap().id);
+        rooms.push(made(store, &ada).await);
     }
     (rooms, ada)
 }

@@ -103,18 +103,28 @@ impl World {
             let name = RoomName::parse(&format!("room {number}"))?;
             let owner = user(*members.first().ok_or("a room has members")?)?;
             let visibility = Visibility::Public;
-            let room = NewRoom { id: *id, name, topic: None, visibility, owner, created_at };
+            let room = NewRoom {
+                id: *id,
+                name,
+                topic: None,
+                visibility,
+                owner,
+                created_at,
+                max_memberships: usize::MAX,
+            };
             store.create_room(room).await?;
             for member in &members[1..] {
                 let joined = store.join(*id, &user(*member)?, created_at, usize::MAX).await?;
-                if !matches!(joined, JoinOutcome::Joined(_)) {
+                if !matches!(joined, JoinOutcome::Joined(..)) {
                     return Err(format!("user {member} cannot join room {number}").into());
                 }
             }
         }
         for Direct { id, pair: [opener, peer] } in &self.directs {
             let (opener, peer) = (user(*opener)?, user(*peer)?);
-            store.open_direct(NewDirect { id: *id, opener, peer, created_at }).await?;
+            let max_memberships = usize::MAX;
+            let new = NewDirect { id: *id, opener, peer, created_at, max_memberships };
+            store.open_direct(new).await?;
         }
         for room in &self.rooms {
             self.write_in(room, store).await?;

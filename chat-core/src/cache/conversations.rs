@@ -4,11 +4,11 @@ use chat_proto::{Conversation, ConversationId, UserId};
 use super::CachedStore;
 use super::generations::Topic;
 use super::shelf::Answer;
-use crate::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
+use crate::store::{ConversationStore, NewDirect, NewRoom, OpenOutcome, RoomPosition, StoreError};
 
 #[async_trait]
 impl ConversationStore for CachedStore {
-    async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
+    async fn open_direct(&self, direct: NewDirect) -> Result<OpenOutcome, StoreError> {
         let _writing = self.writing([
             Topic::Members(direct.id),
             Topic::Changes(direct.id),
@@ -22,12 +22,12 @@ impl ConversationStore for CachedStore {
         self.store.direct(a, b).await
     }
 
-    async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
+    async fn create_room(&self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         let _writing = self.writing(made(&room));
         self.store.create_room(room.clone()).await
     }
 
-    async fn find_or_create_room(&self, room: NewRoom) -> Result<Opened, StoreError> {
+    async fn find_or_create_room(&self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         let _writing = self.writing(made(&room));
         self.store.find_or_create_room(room.clone()).await
     }

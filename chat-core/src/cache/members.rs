@@ -28,9 +28,10 @@ impl MemberStore for CachedStore {
         &self,
         conversation: ConversationId,
         user: &UserId,
+        even_as_last: bool,
     ) -> Result<LeaveOutcome, StoreError> {
         let _writing = self.writing(moved(conversation, user));
-        self.store.leave(conversation, user).await
+        self.store.leave(conversation, user, even_as_last).await
     }
 
     async fn member(

@@ -30,7 +30,9 @@ impl News {
         let conversation = event.conversation_id();
         match event {
             ChangeEvent::MessageCreated { .. } => self.changed([Topic::Changes(conversation)]),
-            ChangeEvent::MemberJoined { member, .. } | ChangeEvent::MemberLeft { member, .. } => {
+            ChangeEvent::MemberJoined { member, .. }
+            | ChangeEvent::MemberUpdated { member, .. }
+            | ChangeEvent::MemberLeft { member, .. } => {
                 self.changed(moved(conversation, &member.member.user_id));
             }
             _ => self.advance(conversation),
@@ -77,9 +79,8 @@ impl News {
     pub(crate) fn replayed(&self, user: &UserId, changes: &[ChangeEvent]) {
         self.told(user);
         // Messages show in the user's own lists only; who else is a member, in everybody's pages.
-        let members = changes.iter().filter(|change| {
-            matches!(change, ChangeEvent::MemberJoined { .. } | ChangeEvent::MemberLeft { .. })
-        });
+        let members =
+            changes.iter().filter(|change| !matches!(change, ChangeEvent::MessageCreated { .. }));
         members.for_each(|change| self.change(change));
     }
 }

@@ -9,9 +9,9 @@ use crate::store::{EnsureUser, NewUser, StoreError, UserStore};
 
 #[async_trait]
 impl UserStore for CachedStore {
-    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError> {
-        let _writing = self.writing([Topic::Record(&user.id)]);
-        self.store.ensure_user(user.clone()).await
+    async fn ensure_users(&self, users: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        let _writing = self.writing(users.iter().map(|user| Topic::Record(&user.id)));
+        self.store.ensure_users(users.clone()).await
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

@@ -1,12 +1,14 @@
 use chat_proto::{
-    ConversationId, ConversationSummary, Cursor, MemberProfile, Operation, Page, PeerTarget, UserId,
+    Conversation, ConversationId, ConversationSummary, Cursor, MemberProfile, Operation, Page,
+    PeerTarget, User, UserId,
 };
 use jiff::Timestamp;
 
+use super::rooms::TOO_MANY_MEMBERSHIPS;
 use super::{Actor, Chat};
 use crate::access::Action;
 use crate::error::ChatError;
-use crate::store::{InboxPosition, NewDirect, UnreadTotal};
+use crate::store::{InboxPosition, NewDirect, OpenOutcome, UnreadTotal};
 
 impl Chat {
     /// The direct conversation with another user, made on first use.
@@ -45,14 +47,30 @@ impl Chat {
             opener: actor.user_id.clone(),
             peer: peer.id.clone(),
             created_at: Timestamp::now(),
+            max_memberships: self.engine.config.limits.memberships_per_user,
         };
-        let opened = self.within(self.engine.shown.conversations.open_direct(direct)).await?;
-        if opened.created {
-            let router = &self.engine.router;
-            router.appear(&actor.user_id, opened.conversation.id, 1);
-            router.appear(&peer.id, opened.conversation.id, 2);
+        let chat = self.clone();
+        match self.whole(async move { chat.open_for_both(direct).await }).await? {
+            OpenOutcome::Existing(known) => self.summary(actor, known.id).await,
+            // It is made, whether or not it can be read in this moment.
+            OpenOutcome::Created(made) => match self.own_summary(actor, made.id).await {
+                Ok(summary) => Ok(summary),
+                Err(_) => Ok(as_opened(made, 2, Some(peer))),
+            },
+            OpenOutcome::TooMany => Err(TOO_MANY_MEMBERSHIPS),
         }
-        self.own_summary(actor, opened.conversation.id).await
+    }
+
+    /// Opens a direct conversation and has it appear to both.
+    async fn open_for_both(&self, direct: NewDirect) -> Result<OpenOutcome, ChatError> {
+        let (opener, peer) = (direct.opener.clone(), direct.peer.clone());
+        let opened = self.within(self.engine.shown.conversations.open_direct(direct)).await?;
+        if let OpenOutcome::Created(conversation) = &opened {
+            let router = &self.engine.router;
+            router.appear(&opener, conversation.id, 1);
+            router.appear(&peer, conversation.id, 2);
+        }
+        Ok(opened)
     }
 
     /// One conversation, as the actor sees it.
@@ -130,7 +148,17 @@ impl Chat {
         self.authorise(Action::View, actor, id).await?;
         let members = &self.engine.shown.members;
         let found = self.within(members.members(id, after.as_ref(), limit + 1)).await?;
-        Ok(Page::from_overfull(found, limit, |profile| profile.member.user_id.clone()))
+        Ok(members_page(found, limit))
+    }
+
+    /// The first page of the members of a conversation that is told to one of them.
+    pub(crate) async fn first_members(
+        &self,
+        id: ConversationId,
+    ) -> Result<Page<MemberProfile>, ChatError> {
+        let limit = self.page_size(None)?;
+        let reading = self.engine.shown.members.members(id, None, limit + 1);
+        Ok(members_page(self.within(reading).await?, limit))
     }
 
     /// What the actor has not read, in all conversations.
@@ -141,6 +169,35 @@ impl Chat {
     pub async fn unread(&self, actor: &Actor) -> Result<UnreadTotal, ChatError> {
         let _turn = self.begin_read(actor, Operation::UnreadCount).await?;
         self.within(self.engine.shown.inbox.unread_total(&actor.user_id)).await
+    }
+}
+
+fn members_page(overfull: Vec<MemberProfile>, limit: usize) -> Page<MemberProfile> {
+    Page::from_overfull(overfull, limit, |profile| profile.member.user_id.clone())
+}
+
+/// A conversation as whoever opened it sees it in the moment in which it is made: its members have
+/// joined, and nothing was said.
+pub(super) fn as_opened(
+    conversation: Conversation,
+    change_seq: u64,
+    peer: Option<User>,
+) -> ConversationSummary {
+    let beginning = peer.as_ref().map(|_| 0);
+    ConversationSummary {
+        conversation_id: conversation.id,
+        last_activity_at: conversation.created_at,
+        conversation,
+        peer,
+        last_seq: 0,
+        change_seq,
+        read_seq: 0,
+        delivered_seq: 0,
+        peer_read_seq: beginning,
+        peer_delivered_seq: beginning,
+        unread: 0,
+        unread_mentions: 0,
+        preview: None,
     }
 }
 

@@ -1,15 +1,19 @@
+use std::sync::Arc;
+
 use chat_proto::{
     ChangeEvent, Conversation, ConversationId, ConversationKind, ConversationSummary,
-    ConversationTarget, CreateRoom, Cursor, MemberProfile, Operation, Page, RoomName, Visibility,
+    ConversationTarget, CreateRoom, Cursor, MemberProfile, Operation, Page, RoomName, UserId,
+    Visibility,
 };
 use jiff::Timestamp;
 
+use super::conversations::as_opened;
 use super::{Actor, Chat};
 use crate::access::Action;
 use crate::error::ChatError;
-use crate::store::{JoinOutcome, LeaveOutcome, NewRoom, RoomPosition};
+use crate::store::{JoinOutcome, LeaveOutcome, NewRoom, OpenOutcome, RoomPosition};
 
-const TOO_MANY_MEMBERSHIPS: ChatError =
+pub(super) const TOO_MANY_MEMBERSHIPS: ChatError =
     ChatError::TooMany("you are a member of as many conversations as allowed: leave one first");
 
 impl Chat {
@@ -31,17 +35,9 @@ impl Chat {
         }
         let _turn = self.begin_write(actor, Operation::ConversationCreate).await?;
         self.count_opening(actor).await?;
-        let room = NewRoom {
-            id: ConversationId::generate(),
-            name: room.name,
-            topic: room.topic,
-            visibility: room.visibility.unwrap_or(Visibility::Public),
-            owner: actor.user_id.clone(),
-            created_at: Timestamp::now(),
-        };
-        let made = self.within(self.engine.shown.conversations.create_room(room)).await?;
-        self.engine.router.appear(&actor.user_id, made.id, 1);
-        self.own_summary(actor, made.id).await
+        let (chat, room) = (self.clone(), self.new_room(actor, room));
+        let made = self.whole(async move { chat.make_room(room).await }).await?;
+        made.map(|room| as_opened(room, 1, None)).ok_or(TOO_MANY_MEMBERSHIPS)
     }
 
     /// Joins a public room. Joining one that the actor is a member of changes nothing.
@@ -67,28 +63,61 @@ impl Chat {
         };
         let (chat, joining) = (self.clone(), actor.clone());
         match self.whole(async move { chat.join_as_member(&joining, id).await }).await? {
-            JoinOutcome::Joined(_) => self.engine.presence.introduce(&actor.user_id).await,
-            JoinOutcome::Already(_) => {}
+            // What is answered was read with the join: nothing that comes after it, be it a leaving
+            // or a store that goes away, makes it a failure.
+            JoinOutcome::Joined(_, summary) | JoinOutcome::Already(_, summary) => Ok(*summary),
             // A member of a conversation that cannot be joined need not be told that it is hidden.
-            JoinOutcome::NotJoinable => return self.own_summary(actor, id).await,
-            JoinOutcome::TooMany => {
-                return Err(TOO_MANY_MEMBERSHIPS);
-            }
+            JoinOutcome::NotJoinable => self.own_summary(actor, id).await,
+            JoinOutcome::TooMany => Err(TOO_MANY_MEMBERSHIPS),
         }
-        self.own_summary(actor, id).await
     }
 
-    /// Leaves a room.
+    /// Leaves a room. When its only owner leaves, the member who joined first owns it.
+    ///
+    /// The last member leaves only with `confirm`: a private room is then out of everybody's reach, and
+    /// a public one belongs to whoever joins it next.
     ///
     /// # Errors
     ///
     /// [`ChatError::RateLimited`], [`ChatError::NotFound`] when there is none or the actor is not a
-    /// member, [`ChatError::Forbidden`] for a direct conversation, or a failure of the store.
-    pub async fn leave_room(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
+    /// member, [`ChatError::Forbidden`] for a direct conversation, [`ChatError::LastMember`] when the actor is
+    /// the last member and does not `confirm`, or a failure of the store.
+    pub async fn leave_room(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+        confirm: bool,
+    ) -> Result<(), ChatError> {
         let _turn = self.begin_write(actor, Operation::ConversationLeave).await?;
         self.authorise(Action::Leave, actor, id).await?;
         let (chat, actor) = (self.clone(), actor.clone());
-        self.whole(async move { chat.leave_as_member(&actor, id).await }).await
+        self.whole(async move { chat.leave_as_member(&actor, id, confirm).await }).await
+    }
+
+    fn new_room(&self, actor: &Actor, room: CreateRoom) -> NewRoom {
+        NewRoom {
+            id: ConversationId::generate(),
+            name: room.name,
+            topic: room.topic,
+            visibility: room.visibility.unwrap_or(Visibility::Public),
+            owner: actor.user_id.clone(),
+            created_at: Timestamp::now(),
+            max_memberships: self.engine.config.limits.memberships_per_user,
+        }
+    }
+
+    /// Makes a room and has it appear to its owner; none when the owner has enough.
+    async fn make_room(&self, room: NewRoom) -> Result<Option<Conversation>, ChatError> {
+        let owner = room.owner.clone();
+        let made = self.within(self.engine.shown.conversations.create_room(room)).await?;
+        self.appear_if_made(&owner, &made);
+        Ok(made.conversation())
+    }
+
+    fn appear_if_made(&self, owner: &UserId, made: &OpenOutcome) {
+        if let OpenOutcome::Created(room) = made {
+            self.engine.router.appear(owner, room.id, 1);
+        }
     }
 
     async fn join_as_member(
@@ -100,16 +129,30 @@ impl Chat {
         let most = self.engine.config.limits.memberships_per_user;
         let joining = members.join(id, &actor.user_id, Timestamp::now(), most);
         let outcome = self.within(joining).await?;
-        if let JoinOutcome::Joined(profile) = &outcome {
+        if let JoinOutcome::Joined(profile, summary) = &outcome {
             self.announce_joined(actor, profile.clone());
+            self.introduce(id, &actor.user_id, summary.conversation.member_count);
         }
         Ok(outcome)
     }
 
-    async fn leave_as_member(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
-        let leaving = self.engine.shown.members.leave(id, &actor.user_id);
+    async fn leave_as_member(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+        confirm: bool,
+    ) -> Result<(), ChatError> {
+        let leaving = self.engine.shown.members.leave(id, &actor.user_id, confirm);
         match self.within(leaving).await? {
-            LeaveOutcome::Left(member) => {
+            LeaveOutcome::Left { member, heir } => {
+                if let Some(heir) = heir {
+                    let change = ChangeEvent::MemberUpdated {
+                        conversation_id: id,
+                        change_seq: heir.member.change_seq,
+                        member: *heir,
+                    };
+                    self.engine.router.announce(change, actor.origin());
+                }
                 let change = ChangeEvent::MemberLeft {
                     conversation_id: id,
                     change_seq: member.member.change_seq,
@@ -118,6 +161,7 @@ impl Chat {
                 self.engine.router.announce(change, actor.origin());
                 Ok(())
             }
+            LeaveOutcome::LastMember => Err(ChatError::LastMember),
             LeaveOutcome::NotMember => Err(ChatError::NotFound),
         }
     }
@@ -159,20 +203,27 @@ impl Chat {
             return Err(ChatError::NotFound);
         }
         self.count_opening(actor).await?;
-        let room = NewRoom {
-            id: ConversationId::generate(),
-            name: name.clone(),
-            topic: None,
-            visibility: Visibility::Public,
-            owner: actor.user_id.clone(),
-            created_at: Timestamp::now(),
-        };
-        let making = self.engine.shown.conversations.find_or_create_room(room);
-        let opened = self.within(making).await?;
-        if opened.created {
-            self.engine.router.appear(&actor.user_id, opened.conversation.id, 1);
+        let room = CreateRoom { kind: None, name: name.clone(), topic: None, visibility: None };
+        let (chat, room) = (self.clone(), self.new_room(actor, room));
+        let found = self.whole(async move {
+            let owner = room.owner.clone();
+            let making = chat.engine.shown.conversations.find_or_create_room(room);
+            let made = chat.within(making).await?;
+            chat.appear_if_made(&owner, &made);
+            Ok(made.conversation())
+        });
+        found.await?.map(|room| room.id).ok_or(TOO_MANY_MEMBERSHIPS)
+    }
+
+    /// Tells the members of a room of a newcomer who is online, together with whoever else joins now.
+    fn introduce(&self, room: ConversationId, newcomer: &UserId, members: u64) {
+        let presence = &self.engine.presence;
+        if presence.note_newcomer(room, newcomer, members) {
+            let presence = Arc::clone(presence);
+            self.engine.tasks.spawn("presence.newcomers", async move {
+                presence.introduce_newcomers().await;
+            });
         }
-        Ok(opened.conversation.id)
     }
 
     fn announce_joined(&self, actor: &Actor, member: MemberProfile) {
@@ -184,15 +235,9 @@ impl Chat {
         router.announce(change, actor.origin());
     }
 
-    /// Counts a conversation that the actor is about to make.
-    ///
-    /// The number of memberships is looked at before, not in the transaction: the rate limit keeps
-    /// what slips through at once to a handful.
+    /// Counts a conversation that the actor is about to make. How many memberships the actor may have
+    /// is decided by the transaction that adds one.
     pub(super) async fn count_opening(&self, actor: &Actor) -> Result<(), ChatError> {
-        let chosen = self.within(self.engine.stores.members.chosen(&actor.user_id)).await?;
-        if chosen >= self.engine.config.limits.memberships_per_user {
-            return Err(TOO_MANY_MEMBERSHIPS);
-        }
         let counted = self.engine.openings.check(&actor.user_id).await;
         counted.map_err(|retry_after| ChatError::RateLimited { retry_after })
     }

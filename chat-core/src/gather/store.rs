@@ -5,16 +5,19 @@ use chat_proto::{User, UserId};
 
 use super::Gather;
 use crate::store::forward::forward_store;
-use crate::store::{Circle, Known, Missed, Overview, StoreError, StoreParts};
+use crate::store::{Circle, EnsureUser, Known, Missed, NewUser, Overview, StoreError, StoreParts};
 use crate::tasks::Tasks;
 
 /// A store that is asked together by those who arrive in one moment: who they are, where they belong,
-/// how their conversations stand, and what they missed. All other calls go on as they come, and so do
+/// how their conversations stand, and what they missed; and who is seen for the first time is recorded
+/// together with the others. All other calls go on as they come, and so do
 /// those about several users, which somebody has put together already.
 #[derive(Debug)]
 pub(crate) struct GatheredStore {
     parts: StoreParts,
     users: Arc<Gather<UserId, (), Option<User>>>,
+    /// Those who are seen for the first time, to be recorded: the one write that arrivals make.
+    first_seen: Arc<Gather<NewUser, (), EnsureUser>>,
     circles: Arc<Gather<UserId, (usize, usize), Circle>>,
     overviews: Arc<Gather<UserId, usize, Overview>>,
     missed: Arc<Gather<Known, (u64, usize), Vec<Missed>>>,
@@ -34,6 +37,13 @@ impl GatheredStore {
                     let found = users.users(&ids).await?;
                     let known = |id: &UserId| found.iter().find(|user| user.id == *id).cloned();
                     Ok(ids.iter().map(known).collect())
+                }
+            }),
+            first_seen: Gather::new("gather.first_seen", patience, tasks, {
+                let users = Arc::clone(&parts.users);
+                move |new: Arc<[NewUser]>, ()| {
+                    let users = Arc::clone(&users);
+                    async move { users.ensure_users(new.to_vec()).await }
                 }
             }),
             circles: Gather::new("gather.circles", patience, tasks, {
@@ -56,6 +66,16 @@ impl GatheredStore {
                 }
             }),
             parts,
+        }
+    }
+
+    async fn ensure_users(&self, mut users: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        match (users.pop(), users.is_empty()) {
+            (Some(user), true) => Ok(vec![self.first_seen.ask(user, ()).await?]),
+            (last, _) => {
+                users.extend(last);
+                self.parts.users.ensure_users(users).await
+            }
         }
     }
 
@@ -94,6 +114,9 @@ impl GatheredStore {
 macro_rules! gather {
     ($this:ident . users . user ( $id:expr ), $kind:ident) => {
         $this.users.ask($id.clone(), ()).await
+    };
+    ($this:ident . users . ensure_users ( $users:expr ), $kind:ident) => {
+        GatheredStore::ensure_users($this, $users).await
     };
     ($this:ident . members . circles ( $($argument:expr),* ), $kind:ident) => {
         GatheredStore::circles($this, $($argument),*).await

@@ -2,7 +2,9 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat_proto::{ChangeEvent, ConversationId, Event, SessionId, SignalEvent, UserId};
+use chat_proto::{
+    ChangeEvent, ConversationId, Event, PresenceEntry, SessionId, SignalEvent, UserId,
+};
 use foldhash::fast::FixedState;
 
 /// The session that caused an event: only its own user is told which it was.
@@ -19,6 +21,8 @@ pub(crate) enum Class {
     Durable,
     /// Replaced by a newer one about the same thing.
     Latest(Subject),
+    /// States of several things at once: kept in their order, and dropped before what is durable.
+    Several,
     /// Dropped when the queue fills up.
     Droppable,
 }
@@ -134,6 +138,12 @@ impl Delivery {
     /// A signal, of the class that its kind has.
     pub(crate) fn signal(event: &SignalEvent, origin: Option<&Origin>) -> Self {
         Self::new(vec![Frame::signal(event, origin)], Class::of(event))
+    }
+
+    /// How several users are shown, as one delivery.
+    pub(crate) fn presence(entries: Vec<PresenceEntry>) -> Self {
+        let events = entries.into_iter().map(SignalEvent::PresenceChanged);
+        Self::new(events.map(|event| Frame::signal(&event, None)).collect(), Class::Several)
     }
 
     fn new(frames: Vec<Frame>, class: Class) -> Self {

@@ -250,7 +250,9 @@ impl State {
         match item.class() {
             Class::Droppable if self.queue.len() >= CROWDED => return false,
             Class::Latest(subject) => {
-                let older = self.queue.iter_mut().find(
+                // Nothing is put before several states at once, of which this may be one.
+                let later = self.queue.iter_mut().rev();
+                let older = later.take_while(|other| *other.class() != Class::Several).find(
                     |other| matches!(other.class(), Class::Latest(other) if other == subject),
                 );
                 if let Some(older) = older {
@@ -259,7 +261,7 @@ impl State {
                     return true;
                 }
             }
-            Class::Droppable | Class::Durable => {}
+            Class::Droppable | Class::Several | Class::Durable => {}
         }
         if !self.has_room_for(&item) {
             self.drop_ephemeral();

@@ -7,23 +7,26 @@ use chat_proto::{
 
 use super::data::{Data, Record};
 use super::{MemoryStore, to_microsecond};
-use crate::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
+use crate::store::{ConversationStore, NewDirect, NewRoom, OpenOutcome, RoomPosition, StoreError};
 
 #[async_trait]
 impl ConversationStore for MemoryStore {
-    async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
+    async fn open_direct(&self, direct: NewDirect) -> Result<OpenOutcome, StoreError> {
         let mut data = self.lock();
         let mut pair = [direct.opener.clone(), direct.peer.clone()];
         pair.sort();
         if let Some(id) = data.pairs.get(&pair) {
             let conversation = data.conversations[id].conversation.clone();
-            return Ok(Opened { conversation, created: false });
+            return Ok(OpenOutcome::Existing(conversation));
         }
         if direct.opener == direct.peer {
             return Err(StoreError::failed("a direct conversation needs two users"));
         }
         data.require_user(&direct.opener)?;
         data.require_user(&direct.peer)?;
+        if !data.may_add(&direct.opener, direct.max_memberships) {
+            return Ok(OpenOutcome::TooMany);
+        }
         let conversation = Conversation {
             id: direct.id,
             kind: ConversationKind::Direct,
@@ -40,7 +43,7 @@ impl ConversationStore for MemoryStore {
             data.join(direct.id, user, MemberRole::Member, direct.created_at);
         }
         let conversation = data.conversations[&direct.id].conversation.clone();
-        Ok(Opened { conversation, created: true })
+        Ok(OpenOutcome::Created(conversation))
     }
 
     async fn direct(&self, a: &UserId, b: &UserId) -> Result<Option<Conversation>, StoreError> {
@@ -50,16 +53,16 @@ impl ConversationStore for MemoryStore {
         Ok(data.pairs.get(&pair).map(|id| data.conversations[id].conversation.clone()))
     }
 
-    async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
+    async fn create_room(&self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         self.lock().create_room(room)
     }
 
-    async fn find_or_create_room(&self, room: NewRoom) -> Result<Opened, StoreError> {
+    async fn find_or_create_room(&self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         let mut data = self.lock();
         if let Some(conversation) = data.room_by_name(&room.name.key()) {
-            return Ok(Opened { conversation, created: false });
+            return Ok(OpenOutcome::Existing(conversation));
         }
-        data.create_room(room).map(|conversation| Opened { conversation, created: true })
+        data.create_room(room)
     }
 
     async fn room_by_name(&self, key: &str) -> Result<Option<Conversation>, StoreError> {
@@ -105,8 +108,11 @@ impl Data {
         Ok(())
     }
 
-    fn create_room(&mut self, room: NewRoom) -> Result<Conversation, StoreError> {
+    fn create_room(&mut self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         self.require_user(&room.owner)?;
+        if !self.may_add(&room.owner, room.max_memberships) {
+            return Ok(OpenOutcome::TooMany);
+        }
         self.insert(Conversation {
             id: room.id,
             kind: ConversationKind::Room,
@@ -118,7 +124,7 @@ impl Data {
             member_count: 0,
         })?;
         self.join(room.id, &room.owner, MemberRole::Owner, room.created_at);
-        Ok(self.conversations[&room.id].conversation.clone())
+        Ok(OpenOutcome::Created(self.conversations[&room.id].conversation.clone()))
     }
 
     fn public_rooms(&self) -> impl Iterator<Item = (&RoomName, &Conversation)> {

@@ -54,6 +54,8 @@ pub(super) struct Record {
 /// A membership and its cursors.
 pub(super) struct Membership {
     pub(super) member: Member,
+    /// The change by which the user joined the last time; later ones have changed the record since.
+    pub(super) joined_seq: u64,
     pub(super) read_seq: u64,
     pub(super) delivered_seq: u64,
 }
@@ -143,6 +145,11 @@ impl Data {
         Some(record.join(user, role, at))
     }
 
+    /// Whether the user may have one more membership that counts.
+    pub(super) fn may_add(&self, user: &UserId, max_memberships: usize) -> bool {
+        self.chosen(user) < max_memberships
+    }
+
     /// A membership together with who it is.
     pub(super) fn profile(&self, member: &Member) -> Option<MemberProfile> {
         let user = self.users.get(&member.user_id)?.clone();
@@ -176,6 +183,9 @@ impl Record {
     fn join(&mut self, user: &UserId, role: MemberRole, at: Timestamp) -> Member {
         self.change_seq += 1;
         self.conversation.member_count += 1;
+        // A room with members has an owner.
+        let alone = self.conversation.member_count == 1;
+        let owned = alone && self.conversation.kind == ConversationKind::Room;
         let last_seq = self.last_seq();
         let entry = self.members.entry(user.clone()).or_insert_with(|| Membership {
             member: Member {
@@ -186,17 +196,22 @@ impl Record {
                 change_seq: 0,
                 joined_at: to_microsecond(at),
             },
+            joined_seq: 0,
             read_seq: 0,
             delivered_seq: 0,
         });
         entry.member.state = MemberState::Joined;
         entry.member.change_seq = self.change_seq;
+        entry.joined_seq = self.change_seq;
+        if owned {
+            entry.member.role = MemberRole::Owner;
+        }
         entry.read_seq = entry.read_seq.max(last_seq);
         entry.delivered_seq = entry.delivered_seq.max(last_seq);
         entry.member.clone()
     }
 
-    /// Ends a membership that is in force, by the next change.
+    /// Ends a membership that is in force, by the next change; an owner's role is given up.
     pub(super) fn leave(&mut self, user: &UserId) -> Option<Member> {
         let entry = self.members.get_mut(user)?;
         if entry.member.state != MemberState::Joined {
@@ -205,8 +220,33 @@ impl Record {
         self.change_seq += 1;
         self.conversation.member_count -= 1;
         entry.member.state = MemberState::Left;
+        entry.member.role = match entry.member.role {
+            MemberRole::Owner => MemberRole::Member,
+            role => role,
+        };
         entry.member.change_seq = self.change_seq;
         Some(entry.member.clone())
+    }
+
+    /// Before the only owner leaves: makes the member who joined first the owner, by the next change.
+    pub(super) fn hand_over(&mut self, leaving: &UserId) -> Option<Member> {
+        let owns = |entry: &Membership| entry.member.role == MemberRole::Owner;
+        if !self.joined(leaving).is_some_and(owns) {
+            return None;
+        }
+        let others = self.members.values_mut().filter(|entry| {
+            entry.member.state == MemberState::Joined && entry.member.user_id != *leaving
+        });
+        let others: Vec<_> = others.collect();
+        if others.iter().any(|entry| owns(entry)) {
+            return None;
+        }
+        // The members are in the order of their ids, and the first of the least is taken.
+        let heir = others.into_iter().min_by_key(|entry| entry.member.joined_at)?;
+        self.change_seq += 1;
+        heir.member.role = MemberRole::Owner;
+        heir.member.change_seq = self.change_seq;
+        Some(heir.member.clone())
     }
 
     /// Messages of others after `seq`, and those that mention the user, each counted up to 100.

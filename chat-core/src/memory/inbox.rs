@@ -65,7 +65,7 @@ impl Data {
             membership: Membership {
                 user_id: user.clone(),
                 conversation_id: record.conversation.id,
-                change_seq: entry.member.change_seq,
+                change_seq: entry.joined_seq,
             },
             head: record.head(),
         });
@@ -108,7 +108,7 @@ impl Data {
         entries.into_iter().map(|(_, record, entry)| self.summary(record, entry)).collect()
     }
 
-    fn summary(&self, record: &Record, entry: &data::Membership) -> ConversationSummary {
+    pub(super) fn summary(&self, record: &Record, entry: &data::Membership) -> ConversationSummary {
         let user = &entry.member.user_id;
         let direct = record.conversation.kind == ConversationKind::Direct;
         let peer = record.members.values().find(|other| direct && other.member.user_id != *user);

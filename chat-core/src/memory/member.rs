@@ -3,8 +3,8 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use chat_proto::{
-    ConversationId, ConversationKind, Member, MemberProfile, MemberRole, MemberState, UserId,
-    Visibility,
+    ConversationId, ConversationKind, ConversationSummary, Member, MemberProfile, MemberRole,
+    MemberState, UserId, Visibility,
 };
 use jiff::Timestamp;
 
@@ -31,16 +31,17 @@ impl MemberStore for MemoryStore {
         if !open || !data.users.contains_key(user) {
             return Ok(JoinOutcome::NotJoinable);
         }
-        let already = data.joined(conversation, user);
-        if let Some(profile) = already.and_then(|(_, entry)| data.profile(&entry.member)) {
-            return Ok(JoinOutcome::Already(profile));
+        if let Some((profile, summary)) = data.seen_by_member(conversation, user) {
+            return Ok(JoinOutcome::Already(profile, Box::new(summary)));
         }
-        if data.chosen(user) >= max_memberships {
+        if !data.may_add(user, max_memberships) {
             return Ok(JoinOutcome::TooMany);
         }
-        let member = data.join(conversation, user, MemberRole::Member, at);
-        let profile = member.and_then(|member| data.profile(&member));
-        Ok(profile.map_or(JoinOutcome::NotJoinable, JoinOutcome::Joined))
+        data.join(conversation, user, MemberRole::Member, at);
+        Ok(match data.seen_by_member(conversation, user) {
+            Some((profile, summary)) => JoinOutcome::Joined(profile, Box::new(summary)),
+            None => JoinOutcome::NotJoinable,
+        })
     }
 
     async fn chosen(&self, user: &UserId) -> Result<usize, StoreError> {
@@ -51,12 +52,21 @@ impl MemberStore for MemoryStore {
         &self,
         conversation: ConversationId,
         user: &UserId,
+        even_as_last: bool,
     ) -> Result<LeaveOutcome, StoreError> {
         let mut data = self.lock();
         let record = data.conversations.get_mut(&conversation);
-        let member = record.and_then(|record| record.leave(user));
-        let profile = member.and_then(|member| data.profile(&member));
-        Ok(profile.map_or(LeaveOutcome::NotMember, LeaveOutcome::Left))
+        let Some(record) = record.filter(|record| record.joined(user).is_some()) else {
+            return Ok(LeaveOutcome::NotMember);
+        };
+        if record.conversation.member_count == 1 && !even_as_last {
+            return Ok(LeaveOutcome::LastMember);
+        }
+        let heir = record.hand_over(user);
+        let left = record.leave(user);
+        let heir = heir.and_then(|heir| data.profile(&heir)).map(Box::new);
+        let left = left.and_then(|left| data.profile(&left));
+        Ok(left.map_or(LeaveOutcome::NotMember, |member| LeaveOutcome::Left { member, heir }))
     }
 
     async fn member(
@@ -109,8 +119,18 @@ impl Data {
         self.conversations_of(user).map(|(record, entry)| Membership {
             user_id: user.clone(),
             conversation_id: record.conversation.id,
-            change_seq: entry.member.change_seq,
+            change_seq: entry.joined_seq,
         })
+    }
+
+    /// A member's record, and the conversation as the member sees it.
+    fn seen_by_member(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Option<(MemberProfile, ConversationSummary)> {
+        let (record, entry) = self.joined(conversation, user)?;
+        Some((self.profile(&entry.member)?, self.summary(record, entry)))
     }
 
     fn contacts(&self, user: &UserId, max_members: usize, limit: usize) -> Vec<Contact> {

@@ -149,12 +149,15 @@ impl Data {
             change_seq: message.change_seq,
             message: message.clone(),
         });
-        let members = record.members.values().filter_map(|entry| {
+        let members = record.members.values().filter_map(move |entry| {
             let member = self.profile(&entry.member)?;
             let Member { conversation_id, change_seq, state, .. } = entry.member;
             Some(match state {
                 MemberState::Left => {
                     ChangeEvent::MemberLeft { conversation_id, change_seq, member }
+                }
+                MemberState::Joined if entry.joined_seq <= since => {
+                    ChangeEvent::MemberUpdated { conversation_id, change_seq, member }
                 }
                 _ => ChangeEvent::MemberJoined { conversation_id, change_seq, member },
             })

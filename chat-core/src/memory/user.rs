@@ -7,8 +7,9 @@ use crate::store::{EnsureUser, NewUser, StoreError, UserStore};
 
 #[async_trait]
 impl UserStore for MemoryStore {
-    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError> {
-        Ok(self.lock().ensure_user(user))
+    async fn ensure_users(&self, users: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        let mut data = self.lock();
+        Ok(users.into_iter().map(|user| data.ensure_user(user)).collect())
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

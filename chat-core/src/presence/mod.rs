@@ -8,6 +8,7 @@ mod audience;
 mod grace;
 mod here;
 mod lease;
+mod newcomers;
 mod store;
 mod view;
 
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 pub(crate) use audience::{Audience, MAKE_UP};
 use here::{Here, News};
+use newcomers::Newcomers;
 #[cfg(feature = "testing")]
 pub use store::MockPresenceStore;
 pub use store::{Entered, Lease, PresenceStore};
@@ -47,6 +49,8 @@ pub(crate) struct Presence {
     shared: bool,
     /// Who is recorded as being here, and who is about to be gone. Held for a few lines.
     here: Mutex<Here>,
+    /// Who has joined a conversation and is yet to be shown to its members. Held for a push or a swap.
+    newcomers: Mutex<Newcomers>,
     /// One transition of a user at a time; users share locks by the hash of their ids.
     turns: Box<[tokio::sync::Mutex<()>]>,
 }
@@ -66,6 +70,7 @@ impl Presence {
             router,
             here: Mutex::new(Here::new(config.presence_grace())),
             config,
+            newcomers: Mutex::default(),
             shared,
             turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_proto::{ConversationId, PresenceEntry, PresenceStatus, UserId};
+use chat_proto::{PresenceEntry, PresenceStatus, UserId};
 
 use super::{Audience, Presence};
 use crate::config::PresenceScope;
@@ -57,46 +57,24 @@ impl Presence {
         Ok(entries)
     }
 
-    /// Who is online among the other members of a conversation that a user has just joined; nobody
-    /// where members do not see each other, or see everybody already.
+    /// Who is online among some other members of a conversation that a user has just joined, which has
+    /// so many members; nobody where members do not see each other, or see everybody already.
     pub(crate) async fn of_members(
         &self,
-        conversation: ConversationId,
-        user: &UserId,
-    ) -> Result<Vec<PresenceEntry>, ChatError> {
-        if self.config.presence_scope == PresenceScope::Everyone {
-            return Ok(Vec::new());
-        }
-        let timeout = self.config.call_timeout();
-        let most = self.config.limits.presence_members;
-        let reading = self.stores.members.members(conversation, None, most + 1);
-        let members = within(timeout, reading).await?;
-        if members.len() > most {
-            return Ok(Vec::new());
-        }
-        let others: Vec<_> = members
-            .into_iter()
-            .map(|profile| profile.member.user_id)
-            .filter(|other| other != user)
-            .collect();
-        if lock(&self.here).is_away() {
-            return Ok(Vec::new());
+        others: Vec<UserId>,
+        member_count: u64,
+    ) -> Vec<PresenceEntry> {
+        let is_small = member_count <= self.config.limits.presence_members as u64;
+        if self.config.presence_scope == PresenceScope::Everyone
+            || !is_small
+            || others.is_empty()
+            || lock(&self.here).is_away()
+        {
+            return Vec::new();
         }
         // Who is there is worth less than the conversation that it is told with.
-        let statuses = within(timeout, self.store.statuses(&others)).await;
-        Ok(shown(statuses.unwrap_or_default()))
-    }
-
-    /// Tells those who may see a user, some of whom have just become so, that the user is online.
-    pub(crate) async fn introduce(&self, user: &UserId) {
-        if self.config.presence_scope == PresenceScope::Everyone || lock(&self.here).is_away() {
-            return;
-        }
-        let asking = self.store.statuses(std::slice::from_ref(user));
-        let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
-        for entry in shown(statuses) {
-            self.tell(&entry.user_id, entry.status, None, &[]).await;
-        }
+        let statuses = within(self.config.call_timeout(), self.store.statuses(&others)).await;
+        shown(statuses.unwrap_or_default())
     }
 }
 

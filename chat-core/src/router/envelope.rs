@@ -38,6 +38,8 @@ pub(crate) enum Notice {
     Presence { entry: PresenceEntry, audience: Option<Vec<UserId>> },
     /// The same while the store is away: told to who is connected and told of these conversations.
     PresenceIn { entry: PresenceEntry, conversations: Vec<ConversationId> },
+    /// These users have joined a conversation and are online; told to its members.
+    Newcomers { conversation: ConversationId, entries: Vec<PresenceEntry> },
     /// Logins of a user have ended, and their connections must.
     LoginsEnded(Vec<LoginSessionId>),
 }

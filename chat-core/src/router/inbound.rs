@@ -80,6 +80,9 @@ impl Router {
                 self.news.presence(&entry);
                 self.show_presence_in(entry, &conversations);
             }
+            (Notice::Newcomers { conversation, entries }, _) => {
+                self.show_newcomers(conversation, entries);
+            }
             (notice, subject) => {
                 tracing::warn!(%subject, ?notice, "a notice came on a subject it does not belong to");
             }
@@ -93,6 +96,18 @@ impl Router {
             Some(users) => self.hub.deliver_to_users(users, &delivery),
             None => drop(self.hub.deliver_to_all(&delivery)),
         }
+    }
+
+    /// Shows those who are told of a conversation here that these users have joined it and are online:
+    /// all of them as one delivery, so that a crowd of newcomers is not written to each device one by
+    /// one. A lone newcomer is not told of itself.
+    pub(crate) fn show_newcomers(&self, conversation: ConversationId, entries: Vec<PresenceEntry>) {
+        let lone = match entries.as_slice() {
+            [] => return,
+            [entry] => Some(entry.user_id.clone()),
+            _ => None,
+        };
+        self.hub.fan_out(conversation, &Delivery::presence(entries), lone.as_ref());
     }
 
     /// Shows it to those who are told of one of these conversations, where few are.

@@ -49,8 +49,8 @@ pub(super) async fn carry_out(
         Command::ConversationJoin(target) => {
             Reply::Conversation { conversation: Box::new(chat.join_room(actor, &target).await?) }
         }
-        Command::ConversationLeave { conversation_id } => {
-            chat.leave_room(actor, conversation_id).await?;
+        Command::ConversationLeave { conversation_id, confirm } => {
+            chat.leave_room(actor, conversation_id, confirm).await?;
             Reply::Done {}
         }
         Command::ConversationList { cursor, limit } => {

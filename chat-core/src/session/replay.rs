@@ -316,16 +316,20 @@ async fn announce(
             summary.unread = 0;
             summary.unread_mentions = 0;
             summary.preview = summary.preview.filter(|preview| preview.seq <= summary.last_seq);
+            // One page, however many there are: whoever wants the rest asks for it.
+            let members = chat.first_members(conversation).await?;
+            let others = members.data.iter().map(|one| &one.user.id).filter(|id| **id != user.id);
+            let others: Vec<_> = others.cloned().collect();
+            let count = summary.conversation.member_count;
+            let here = chat.engine.presence.of_members(others, count).await;
             let event = SignalEvent::ConversationCreated {
                 conversation_id: conversation,
                 conversation: Box::new(summary),
+                members,
             };
-            let mut frames = vec![event.encode().into()];
-            let here = chat.engine.presence.of_members(conversation, &user.id).await?;
-            frames.extend(
-                here.into_iter().map(|entry| SignalEvent::PresenceChanged(entry).encode().into()),
-            );
-            Ok(Some(frames))
+            let here = here.into_iter().map(SignalEvent::PresenceChanged);
+            let frames = std::iter::once(event).chain(here).map(|event| event.encode().into());
+            Ok(Some(frames.collect()))
         }
         Err(ChatError::NotFound) => {
             // The user has left since; a lane that never hears of it must not go on.

@@ -6,11 +6,11 @@ macro_rules! forward_store {
     ($type:ty, $via:ident) => {
         #[::async_trait::async_trait]
         impl $crate::store::UserStore for $type {
-            async fn ensure_user(
+            async fn ensure_users(
                 &self,
-                user: $crate::store::NewUser,
-            ) -> Result<$crate::store::EnsureUser, $crate::store::StoreError> {
-                $via!(self.users.ensure_user(user), write)
+                users: Vec<$crate::store::NewUser>,
+            ) -> Result<Vec<$crate::store::EnsureUser>, $crate::store::StoreError> {
+                $via!(self.users.ensure_users(users), write)
             }
 
             async fn user(
@@ -56,7 +56,7 @@ macro_rules! forward_store {
             async fn open_direct(
                 &self,
                 direct: $crate::store::NewDirect,
-            ) -> Result<$crate::store::Opened, $crate::store::StoreError> {
+            ) -> Result<$crate::store::OpenOutcome, $crate::store::StoreError> {
                 $via!(self.conversations.open_direct(direct), write)
             }
 
@@ -71,14 +71,14 @@ macro_rules! forward_store {
             async fn create_room(
                 &self,
                 room: $crate::store::NewRoom,
-            ) -> Result<::chat_proto::Conversation, $crate::store::StoreError> {
+            ) -> Result<$crate::store::OpenOutcome, $crate::store::StoreError> {
                 $via!(self.conversations.create_room(room), write)
             }
 
             async fn find_or_create_room(
                 &self,
                 room: $crate::store::NewRoom,
-            ) -> Result<$crate::store::Opened, $crate::store::StoreError> {
+            ) -> Result<$crate::store::OpenOutcome, $crate::store::StoreError> {
                 $via!(self.conversations.find_or_create_room(room), write)
             }
 
@@ -135,8 +135,9 @@ macro_rules! forward_store {
                 &self,
                 conversation: ::chat_proto::ConversationId,
                 user: &::chat_proto::UserId,
+                even_as_last: bool,
             ) -> Result<$crate::store::LeaveOutcome, $crate::store::StoreError> {
-                $via!(self.members.leave(conversation, user), write)
+                $via!(self.members.leave(conversation, user, even_as_last), write)
             }
 
             async fn member(

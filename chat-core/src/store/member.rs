@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chat_proto::{ConversationId, Member, MemberProfile, UserId};
+use chat_proto::{ConversationId, ConversationSummary, Member, MemberProfile, UserId};
 use jiff::Timestamp;
 
 use super::{Aggregate, StoreError, only};
@@ -7,10 +7,11 @@ use super::{Aggregate, StoreError, only};
 /// What came of [`MemberStore::join`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JoinOutcome {
-    /// The user is a member now, by the change named in the record.
-    Joined(MemberProfile),
+    /// The user is a member now, by the change named in the record. The summary is the room as the
+    /// user sees it, read in the transaction of the join.
+    Joined(MemberProfile, Box<ConversationSummary>),
     /// The user was a member already; nothing changed.
-    Already(MemberProfile),
+    Already(MemberProfile, Box<ConversationSummary>),
     /// There is no such conversation, or it is not a public room, or there is no such user.
     NotJoinable,
     /// The user has as many memberships as allowed.
@@ -20,8 +21,16 @@ pub enum JoinOutcome {
 /// What came of [`MemberStore::leave`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaveOutcome {
-    /// The user is no member any more, by the change named in the record.
-    Left(MemberProfile),
+    /// The user is no member any more.
+    Left {
+        /// The former member, by the change named in the record.
+        member: MemberProfile,
+        /// The member who owns the room now, by the change before that one; none unless the user was
+        /// its only owner.
+        heir: Option<Box<MemberProfile>>,
+    },
+    /// The user is the last member and did not say that this is meant. Nothing changed.
+    LastMember,
     /// The user is not a member.
     NotMember,
 }
@@ -65,7 +74,8 @@ pub trait MemberStore: Aggregate {
     ///
     /// A new member's read and delivered cursors stand at the room's last message, so that nothing
     /// from before counts as unread; who comes back keeps cursors that are further on, and the
-    /// role held before, and the time of the first join.
+    /// role held before, and the time of the first join. Who joins a room that nobody is a member of
+    /// becomes its owner.
     async fn join(
         &self,
         conversation: ConversationId,
@@ -79,11 +89,21 @@ pub trait MemberStore: Aggregate {
     /// use up another's limit.
     async fn chosen(&self, user: &UserId) -> Result<usize, StoreError>;
 
-    /// Ends a membership. The record stays, with its state changed.
+    /// Ends a membership. The record stays, with its state changed. The last member leaves only with
+    /// `even_as_last`.
+    ///
+    /// A room with members has an owner. When its only owner leaves, the member who joined first owns
+    /// it from then on, by a change of its own before that of the leaving; of several who joined at
+    /// the same time, the one with the lowest user id. A former owner's record says
+    /// [`MemberRole::Member`](chat_proto::MemberRole::Member).
+    ///
+    /// To ensure correctness: who is last and who inherits is decided in the transaction that ends the
+    /// membership, however many leave at once.
     async fn leave(
         &self,
         conversation: ConversationId,
         user: &UserId,
+        even_as_last: bool,
     ) -> Result<LeaveOutcome, StoreError>;
 
     /// The user's membership, if it is in force.

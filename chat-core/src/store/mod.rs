@@ -37,7 +37,7 @@ mod user;
 use std::fmt::Debug;
 
 pub use account::{Account, AccountStore, CreateAccount, NewAccount, account_named};
-pub use conversation::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition};
+pub use conversation::{ConversationStore, NewDirect, NewRoom, OpenOutcome, RoomPosition};
 pub use cursor::{CursorAdvance, CursorKind, CursorStore};
 pub use error::StoreError;
 pub use inbox::{InboxPosition, InboxStore, Known, Missed, Overview, Standing, UnreadTotal};

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use chat_proto::{DisplayName, User, UserId, Username};
 use jiff::Timestamp;
 
-use super::{Aggregate, StoreError};
+use super::{Aggregate, StoreError, only};
 
 /// A user to be recorded at first sight.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,13 +56,19 @@ pub async fn user_named(
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait UserStore: Aggregate {
-    /// Records a user unless one with this id is there.
+    /// Records those of these users who are not there, all in one transaction; the outcomes are in
+    /// the order of the users. One call for all who are seen for the first time in one moment.
     ///
     /// To ensure correctness: no two users may share [`Username::key`] or one of
-    /// [`Username::skeletons`], however many calls run at once. A user whose
+    /// [`Username::skeletons`], however many calls run at once, nor within one call. A user whose
     /// [`DisplayName::skeletons`] have one of another user's among them is not recorded; of two such
-    /// users who come at once, both may be.
-    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError>;
+    /// users who come at once, both may be. A name that is taken refuses its own user alone.
+    async fn ensure_users(&self, users: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError>;
+
+    /// Records one user, as [`ensure_users`](UserStore::ensure_users) does.
+    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError> {
+        only(self.ensure_users(vec![user]).await?)
+    }
 
     /// The user with this id.
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError>;

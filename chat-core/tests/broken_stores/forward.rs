@@ -4,12 +4,12 @@
 //! holds an honest `store`: the methods named are handed on to it, the others are given.
 
 macro_rules! user_store {
-    (@ $type:ident [ensure_user $($rest:ident)*] $($given:tt)*) => { user_store! { @ $type [$($rest)*] $($given)*
-        async fn ensure_user(
+    (@ $type:ident [ensure_users $($rest:ident)*] $($given:tt)*) => { user_store! { @ $type [$($rest)*] $($given)*
+        async fn ensure_users(
             &self,
-            user: ::chat_core::store::NewUser,
-        ) -> Result<::chat_core::store::EnsureUser, ::chat_core::store::StoreError> {
-            ::chat_core::store::UserStore::ensure_user(&*self.store, user).await
+            users: Vec<::chat_core::store::NewUser>,
+        ) -> Result<Vec<::chat_core::store::EnsureUser>, ::chat_core::store::StoreError> {
+            ::chat_core::store::UserStore::ensure_users(&*self.store, users).await
         }
     } };
     (@ $type:ident [user $($rest:ident)*] $($given:tt)*) => { user_store! { @ $type [$($rest)*] $($given)*
@@ -68,7 +68,7 @@ macro_rules! conversation_store {
         async fn open_direct(
             &self,
             direct: ::chat_core::store::NewDirect,
-        ) -> Result<::chat_core::store::Opened, ::chat_core::store::StoreError> {
+        ) -> Result<::chat_core::store::OpenOutcome, ::chat_core::store::StoreError> {
             ::chat_core::store::ConversationStore::open_direct(&*self.store, direct).await
         }
     } };
@@ -85,7 +85,7 @@ macro_rules! conversation_store {
         async fn create_room(
             &self,
             room: ::chat_core::store::NewRoom,
-        ) -> Result<::chat_core::proto::Conversation, ::chat_core::store::StoreError> {
+        ) -> Result<::chat_core::store::OpenOutcome, ::chat_core::store::StoreError> {
             ::chat_core::store::ConversationStore::create_room(&*self.store, room).await
         }
     } };
@@ -93,7 +93,7 @@ macro_rules! conversation_store {
         async fn find_or_create_room(
             &self,
             room: ::chat_core::store::NewRoom,
-        ) -> Result<::chat_core::store::Opened, ::chat_core::store::StoreError> {
+        ) -> Result<::chat_core::store::OpenOutcome, ::chat_core::store::StoreError> {
             ::chat_core::store::ConversationStore::find_or_create_room(&*self.store, room).await
         }
     } };
@@ -164,8 +164,10 @@ macro_rules! member_store {
             &self,
             conversation: ::chat_core::proto::ConversationId,
             user: &::chat_core::proto::UserId,
+            even_as_last: bool,
         ) -> Result<::chat_core::store::LeaveOutcome, ::chat_core::store::StoreError> {
-            ::chat_core::store::MemberStore::leave(&*self.store, conversation, user).await
+            ::chat_core::store::MemberStore::leave(&*self.store, conversation, user, even_as_last)
+                .await
         }
     } };
     (@ $type:ident [member $($rest:ident)*] $($given:tt)*) => { member_store! { @ $type [$($rest)*] $($given)*

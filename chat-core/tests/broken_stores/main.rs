@@ -115,7 +115,7 @@ async fn store_anyway(
     let (room, user) = (draft.conversation_id, draft.sender_id.clone());
     store.join(room, &user, draft.created_at, usize::MAX).await?;
     let outcome = store.append(vec![draft]).await?.remove(0);
-    store.leave(room, &user).await?;
+    store.leave(room, &user, true).await?;
     Ok(outcome)
 }
 

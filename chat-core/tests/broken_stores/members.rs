@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use chat_core::MemoryStore;
 use chat_core::proto::{ConversationId, UserId};
-use chat_core::store::{CursorKind, CursorStore, JoinOutcome, LeaveOutcome, StoreError};
+use chat_core::store::{
+    CursorKind, CursorStore, InboxStore, JoinOutcome, LeaveOutcome, StoreError,
+};
 use jiff::Timestamp;
 use tokio::task::yield_now;
 
@@ -27,10 +29,10 @@ member_store! { JoinsAgain: chosen leave member members memberships circles;
             yield_now().await;
         }
         let outcome = self.store.join(room, user, at, max).await?;
-        if known || !matches!(outcome, JoinOutcome::Already(_)) {
+        if known || !matches!(outcome, JoinOutcome::Already(..)) {
             return Ok(outcome);
         }
-        self.store.leave(room, user).await?;
+        self.store.leave(room, user, true).await?;
         self.store.join(room, user, at, usize::MAX).await
     }
 }
@@ -56,15 +58,15 @@ struct LeavesTwice {
 }
 
 member_store! { LeavesTwice: join chosen member members memberships circles;
-    async fn leave(&self, room: ConversationId, user: &UserId)
+    async fn leave(&self, room: ConversationId, user: &UserId, even_as_last: bool)
         -> Result<LeaveOutcome, StoreError>
     {
         let known = self.store.members(room, None, usize::MAX).await?;
         let known = known.into_iter().find(|profile| profile.user.id == *user);
         yield_now().await;
-        let outcome = self.store.leave(room, user).await?;
+        let outcome = self.store.leave(room, user, even_as_last).await?;
         Ok(match (known, outcome) {
-            (Some(profile), LeaveOutcome::NotMember) => LeaveOutcome::Left(profile),
+            (Some(member), LeaveOutcome::NotMember) => LeaveOutcome::Left { member, heir: None },
             (_, outcome) => outcome,
         })
     }
@@ -119,7 +121,7 @@ member_store! { ForgetsWhoLeft: chosen leave member members memberships circles;
         -> Result<JoinOutcome, StoreError>
     {
         let mut outcome = self.store.join(room, user, at, max).await?;
-        if let JoinOutcome::Joined(profile) = &mut outcome {
+        if let JoinOutcome::Joined(profile, _) = &mut outcome {
             profile.member.joined_at = at;
         }
         Ok(outcome)
@@ -131,6 +133,91 @@ async fn a_store_that_forgets_who_left_is_caught() {
     assert_caught(
         |store, parts| parts.members = Arc::new(ForgetsWhoLeft { store }),
         &["who_comes_back_is_who_left"],
+    )
+    .await;
+}
+
+/// Lets the only owner leave, and the room is nobody's.
+#[derive(Debug)]
+struct HasNoHeir {
+    store: Arc<MemoryStore>,
+}
+
+member_store! { HasNoHeir: join chosen member members memberships circles;
+    async fn leave(&self, room: ConversationId, user: &UserId, even_as_last: bool)
+        -> Result<LeaveOutcome, StoreError>
+    {
+        Ok(match self.store.leave(room, user, even_as_last).await? {
+            LeaveOutcome::Left { member, .. } => LeaveOutcome::Left { member, heir: None },
+            outcome => outcome,
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_store_in_which_a_room_is_left_without_an_owner_is_caught() {
+    assert_caught(
+        |store, parts| parts.members = Arc::new(HasNoHeir { store }),
+        &["a_room_that_its_owner_leaves_is_inherited_by_the_longest_member"],
+    )
+    .await;
+}
+
+/// Looks who is last, and only then ends the membership.
+#[derive(Debug)]
+struct LooksWhoIsLast {
+    store: Arc<MemoryStore>,
+}
+
+member_store! { LooksWhoIsLast: join chosen member members memberships circles;
+    async fn leave(&self, room: ConversationId, user: &UserId, even_as_last: bool)
+        -> Result<LeaveOutcome, StoreError>
+    {
+        let members = self.store.members(room, None, 2).await?;
+        yield_now().await;
+        if members.len() == 1 && members[0].user.id == *user && !even_as_last {
+            return Ok(LeaveOutcome::LastMember);
+        }
+        self.store.leave(room, user, true).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_looks_who_is_last_before_its_transaction_is_caught() {
+    assert_caught(
+        |store, parts| parts.members = Arc::new(LooksWhoIsLast { store }),
+        &["of_members_who_leave_at_once_one_is_the_last"],
+    )
+    .await;
+}
+
+/// Reads what the newcomer sees after the transaction of the join.
+#[derive(Debug)]
+struct ReadsAfterJoining {
+    store: Arc<MemoryStore>,
+}
+
+member_store! { ReadsAfterJoining: chosen leave member members memberships circles;
+    async fn join(&self, room: ConversationId, user: &UserId, at: Timestamp, max: usize)
+        -> Result<JoinOutcome, StoreError>
+    {
+        let outcome = self.store.join(room, user, at, max).await?;
+        yield_now().await;
+        Ok(match outcome {
+            JoinOutcome::Joined(profile, summary) => {
+                let now = self.store.summary(user, room).await?;
+                JoinOutcome::Joined(profile, now.map_or(summary, Box::new))
+            }
+            outcome => outcome,
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_reads_after_the_join_is_caught() {
+    assert_caught(
+        |store, parts| parts.members = Arc::new(ReadsAfterJoining { store }),
+        &["joins_at_once_are_seen_as_they_took_effect"],
     )
     .await;
 }

@@ -227,7 +227,7 @@ member_store! { JoinsTakeNoNumber: chosen leave member members memberships circl
         max_memberships: usize,
     ) -> Result<JoinOutcome, StoreError> {
         let mut outcome = self.store.join(room, user, at, max_memberships).await?;
-        if let JoinOutcome::Joined(profile) = &mut outcome {
+        if let JoinOutcome::Joined(profile, _) = &mut outcome {
             profile.member.change_seq -= 1;
         }
         Ok(outcome)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chat_core::MemoryStore;
 use chat_core::proto::{User, UserId};
-use chat_core::store::{EnsureUser, NewUser, StoreError};
+use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore};
 use jiff::Timestamp;
 use tokio::task::yield_now;
 
@@ -27,8 +27,8 @@ struct ComparesNamesByCaseOnly {
     store: Arc<MemoryStore>,
 }
 
-user_store! { ComparesNamesByCaseOnly: user users user_by_name search_users record_last_seen;
-    async fn ensure_user(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
+impl ComparesNamesByCaseOnly {
+    async fn ensure(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
         let outcome = self.store.ensure_user(new.clone()).await?;
         let same = self.store.user_by_name(&new.username.key()).await?;
         Ok(if outcome == EnsureUser::UsernameTaken && same.is_none() {
@@ -36,6 +36,16 @@ user_store! { ComparesNamesByCaseOnly: user users user_by_name search_users reco
         } else {
             outcome
         })
+    }
+}
+
+user_store! { ComparesNamesByCaseOnly: user users user_by_name search_users record_last_seen;
+    async fn ensure_users(&self, all: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        let mut outcomes = Vec::new();
+        for new in all {
+            outcomes.push(self.ensure(new).await?);
+        }
+        Ok(outcomes)
     }
 }
 
@@ -102,14 +112,24 @@ struct LooksForNamesFirst {
     store: Arc<MemoryStore>,
 }
 
-user_store! { LooksForNamesFirst: user users user_by_name search_users record_last_seen;
-    async fn ensure_user(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
+impl LooksForNamesFirst {
+    async fn ensure(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
         let taken = self.store.user_by_name(&new.username.key()).await?.is_some();
         yield_now().await;
         let outcome = self.store.ensure_user(new.clone()).await?;
         let same = self.store.user_by_name(&new.username.key()).await?.is_some();
         let late = outcome == EnsureUser::UsernameTaken && !taken && same;
         Ok(if late { recorded(new) } else { outcome })
+    }
+}
+
+user_store! { LooksForNamesFirst: user users user_by_name search_users record_last_seen;
+    async fn ensure_users(&self, all: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        let mut outcomes = Vec::new();
+        for new in all {
+            outcomes.push(self.ensure(new).await?);
+        }
+        Ok(outcomes)
     }
 }
 
@@ -139,7 +159,7 @@ fn is_like(text: &[char], pattern: &[char]) -> bool {
     }
 }
 
-user_store! { SearchesByPattern: ensure_user user users user_by_name record_last_seen;
+user_store! { SearchesByPattern: ensure_users user users user_by_name record_last_seen;
     async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>, StoreError> {
         let pattern: Vec<char> = prefix.chars().chain(['%']).collect();
         let mut found = self.store.search_users("", usize::MAX).await?;
@@ -169,7 +189,7 @@ struct RecordsEveryEnd {
     seen: Mutex<HashMap<UserId, Timestamp>>,
 }
 
-user_store! { RecordsEveryEnd: ensure_user users user_by_name search_users;
+user_store! { RecordsEveryEnd: ensure_users users user_by_name search_users;
     async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
         lock(&self.seen).insert(id.clone(), at);
         self.store.record_last_seen(id, at).await
@@ -198,11 +218,21 @@ struct KeepsMilliseconds {
     store: Arc<MemoryStore>,
 }
 
-user_store! { KeepsMilliseconds: user users user_by_name search_users record_last_seen;
-    async fn ensure_user(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
+impl KeepsMilliseconds {
+    async fn ensure(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
         let created_at = Timestamp::from_millisecond(new.created_at.as_millisecond());
         let created_at = created_at.unwrap_or(new.created_at);
         self.store.ensure_user(NewUser { created_at, ..new }).await
+    }
+}
+
+user_store! { KeepsMilliseconds: user users user_by_name search_users record_last_seen;
+    async fn ensure_users(&self, all: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        let mut outcomes = Vec::new();
+        for new in all {
+            outcomes.push(self.ensure(new).await?);
+        }
+        Ok(outcomes)
     }
 }
 

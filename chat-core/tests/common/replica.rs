@@ -169,7 +169,8 @@ pub async fn whole(store: &dyn Store, place: ConversationId) -> Copy {
             ChangeEvent::MessageCreated { message, .. } => {
                 copy.messages.insert(message.seq, message.content.as_str().into());
             }
-            ChangeEvent::MemberJoined { member, .. } => {
+            ChangeEvent::MemberJoined { member, .. }
+            | ChangeEvent::MemberUpdated { member, .. } => {
                 copy.members.insert(member.user.id.to_string(), true);
             }
             ChangeEvent::MemberLeft { member, .. } => {

@@ -33,12 +33,13 @@ pub(crate) async fn join(
     Ok(Json(chat.join_room(&caller.actor, &room).await?))
 }
 
-/// `POST /conversations/{id}/leave`.
+/// `POST /conversations/{id}/leave`. The last member says `confirm=true`.
 pub(crate) async fn leave(
     State(chat): State<Chat>,
     caller: Caller,
     PathId(id): PathId<ConversationId>,
+    params: Params,
 ) -> Result<StatusCode, Problem> {
-    chat.leave_room(&caller.actor, id).await?;
+    chat.leave_room(&caller.actor, id, params.flag("confirm")?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -35,6 +35,18 @@ impl Params {
         })
     }
 
+    /// Whether something is said: `true`, or `false` as when it is left out.
+    pub(crate) fn flag(&self, name: &'static str) -> Result<bool, Problem> {
+        match self.text(name)? {
+            Some("true") => Ok(true),
+            None | Some("false") => Ok(false),
+            Some(_) => Err(Problem::invalid(
+                name,
+                format!("the parameter \"{name}\" must be true or false"),
+            )),
+        }
+    }
+
     /// How many items of a list are asked for.
     pub(crate) fn limit(&self) -> Result<Option<usize>, Problem> {
         let limit = self.number("limit")?;
@@ -115,6 +127,14 @@ mod tests {
         }
         assert!(params("?query=a&query=b").await.text("query").is_err());
         assert!(params("?cursor=a&cursor=b").await.cursor().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_flag_is_true_or_false() {
+        let said = async |query: &str| params(query).await.flag("confirm");
+        assert!(said("?confirm=true").await.unwrap());
+        assert!(!said("?confirm=false").await.unwrap() && !said("").await.unwrap());
+        assert!(said("?confirm").await.is_err() && said("?confirm=1").await.is_err());
     }
 
     #[tokio::test]

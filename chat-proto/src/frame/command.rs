@@ -83,6 +83,9 @@ pub enum Command {
     ConversationLeave {
         /// Which room.
         conversation_id: ConversationId,
+        /// Whether leaving is meant although the user is the last member.
+        #[serde(default, skip_serializing_if = "is_false")]
+        confirm: bool,
     },
     /// Lists the user's conversations, the most recently active first.
     #[serde(rename = "conversation.list")]
@@ -253,6 +256,14 @@ struct Place {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct Leaving {
+    conversation_id: ConversationId,
+    #[serde(default)]
+    confirm: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Receipt {
     conversation_id: ConversationId,
     seq: Option<u64>,
@@ -290,6 +301,12 @@ struct Status {
 #[derive(Deserialize)]
 struct Nothing {}
 
+/// Leaves out what is not said.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over like this")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 impl Command {
     /// Reads the payload of a command of type `kind`; none when there is no such command.
     ///
@@ -326,8 +343,9 @@ impl Command {
             "conversation.open" => read(payload, Self::ConversationOpen),
             "conversation.create" => read(payload, Self::ConversationCreate),
             "conversation.join" => read(payload, Self::ConversationJoin),
-            "conversation.leave" => read(payload, |p: Place| Self::ConversationLeave {
+            "conversation.leave" => read(payload, |p: Leaving| Self::ConversationLeave {
                 conversation_id: p.conversation_id,
+                confirm: p.confirm,
             }),
             "conversation.list" => read(payload, |p: Paging| Self::ConversationList {
                 cursor: p.cursor,

@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConversationId, ConversationSummary, MemberProfile, Message, PresenceEntry, SessionId, UserId,
+    ConversationId, ConversationSummary, MemberProfile, Message, Page, PresenceEntry, SessionId,
+    UserId,
 };
 
 /// Something that happened, as a connected device is told.
@@ -43,6 +44,16 @@ pub enum ChangeEvent {
         /// The new member.
         member: MemberProfile,
     },
+    /// A member's record has changed: a role, while the user remains a member.
+    #[serde(rename = "member.updated", rename_all = "camelCase")]
+    MemberUpdated {
+        /// Of which conversation.
+        conversation_id: ConversationId,
+        /// The number of the change.
+        change_seq: u64,
+        /// The member as it is now.
+        member: MemberProfile,
+    },
     /// A member left.
     #[serde(rename = "member.left", rename_all = "camelCase")]
     MemberLeft {
@@ -62,6 +73,7 @@ impl ChangeEvent {
         match self {
             Self::MessageCreated { conversation_id, .. }
             | Self::MemberJoined { conversation_id, .. }
+            | Self::MemberUpdated { conversation_id, .. }
             | Self::MemberLeft { conversation_id, .. } => *conversation_id,
         }
     }
@@ -72,6 +84,7 @@ impl ChangeEvent {
         match self {
             Self::MessageCreated { change_seq, .. }
             | Self::MemberJoined { change_seq, .. }
+            | Self::MemberUpdated { change_seq, .. }
             | Self::MemberLeft { change_seq, .. } => *change_seq,
         }
     }
@@ -100,6 +113,8 @@ pub enum SignalEvent {
         conversation_id: ConversationId,
         /// The conversation, as this user sees it.
         conversation: Box<ConversationSummary>,
+        /// The first page of its members; `memberCount` says how many there are.
+        members: Page<MemberProfile>,
     },
     /// A member has read up to a message.
     #[serde(rename = "receipt.read", rename_all = "camelCase")]

@@ -90,7 +90,7 @@ fn every_command_is_read_as_it_is_written() {
             topic: None,
         }),
         Command::ConversationJoin(ConversationTarget { conversation_id: Some(room), name: None }),
-        Command::ConversationLeave { conversation_id: room },
+        Command::ConversationLeave { conversation_id: room, confirm: false },
         Command::ConversationList { cursor: None, limit: Some(3) },
         Command::ConversationMembers { conversation_id: room, cursor: None, limit: None },
         Command::RoomList { cursor: None, limit: None },

@@ -17,7 +17,7 @@ macro_rules! changes_where {
             ", NULL::uuid AS member_of, NULL AS member_id, NULL AS role, NULL AS state,
               NULL::bigint AS member_change_seq, NULL::bigint AS joined_at, NULL AS user_id,
               NULL AS username, NULL AS display_name, NULL::bigint AS user_created_at,
-              NULL::bigint AS last_seen_at
+              NULL::bigint AS last_seen_at, NULL::bigint AS joined_seq
               FROM chat_message m WHERE ",
             $true,
             ") UNION ALL
@@ -25,6 +25,8 @@ macro_rules! changes_where {
             $crate::record::member_columns!(),
             ", ",
             $crate::record::user_columns!(),
+            ", ",
+            $crate::record::joined_seq!(),
             " FROM chat_member m JOIN chat_user u ON u.id = m.user_id WHERE ",
             $true,
             ")"
@@ -55,5 +57,5 @@ pub(super) async fn changes(
         .bind(integer(since))
         .bind(integer(limit).saturating_add(1));
     let rows = server.rows(changes).await?;
-    Ok(read_changes(&rows, limit)?)
+    Ok(read_changes(&rows, since, limit)?)
 }

@@ -1,10 +1,12 @@
 use async_trait::async_trait;
 use chat_core::proto::{Conversation, ConversationId, MemberRole, UserId};
-use chat_core::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
+use chat_core::store::{
+    ConversationStore, NewDirect, NewRoom, OpenOutcome, RoomPosition, StoreError,
+};
 use uuid::Uuid;
 
 use super::PostgresStore;
-use super::member::add_member;
+use super::member::{add_member, may_add};
 use super::server::Repeat;
 use super::session::Session;
 use super::statement::{Statement, is_storable, sql};
@@ -64,9 +66,9 @@ pub(super) const RECENT: &str = concat!(
 
 #[async_trait]
 impl ConversationStore for PostgresStore {
-    async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
+    async fn open_direct(&self, direct: NewDirect) -> Result<OpenOutcome, StoreError> {
         if let Some(conversation) = self.direct(&direct.opener, &direct.peer).await? {
-            return Ok(Opened { conversation, created: false });
+            return Ok(OpenOutcome::Existing(conversation));
         }
         let outcome = self.primary.write(Repeat::Harmful, move |session| {
             let direct = direct.clone();
@@ -79,7 +81,7 @@ impl ConversationStore for PostgresStore {
         Ok(read_optional(self.primary.row(by_pair(a, b)).await?.as_ref(), read_conversation)?)
     }
 
-    async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
+    async fn create_room(&self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         let outcome = self.primary.write(Repeat::Harmful, move |session| {
             let room = room.clone();
             Box::pin(async move { create_room(session, room).await })
@@ -87,10 +89,10 @@ impl ConversationStore for PostgresStore {
         Ok(outcome.await?)
     }
 
-    async fn find_or_create_room(&self, room: NewRoom) -> Result<Opened, StoreError> {
+    async fn find_or_create_room(&self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         let key = room.name.key();
         if let Some(conversation) = self.room_by_name(&key).await? {
-            return Ok(Opened { conversation, created: false });
+            return Ok(OpenOutcome::Existing(conversation));
         }
         let outcome = self.primary.write(Repeat::Harmful, move |session| {
             let (key, room) = (key.clone(), room.clone());
@@ -98,10 +100,9 @@ impl ConversationStore for PostgresStore {
                 lock_name(session, "room", &key).await?;
                 let row = session.row(sql(BY_NAME).bind(key)).await?;
                 if let Some(conversation) = read_optional(row.as_ref(), read_conversation)? {
-                    return Ok(Opened { conversation, created: false });
+                    return Ok(OpenOutcome::Existing(conversation));
                 }
-                let conversation = create_room(session, room).await?;
-                Ok(Opened { conversation, created: true })
+                create_room(session, room).await
             })
         });
         Ok(outcome.await?)
@@ -143,8 +144,8 @@ impl ConversationStore for PostgresStore {
     }
 }
 
-async fn open_direct(session: &mut Session, direct: NewDirect) -> Result<Opened, Failure> {
-    let NewDirect { id, opener, peer, created_at } = &direct;
+async fn open_direct(session: &mut Session, direct: NewDirect) -> Result<OpenOutcome, Failure> {
+    let NewDirect { id, opener, peer, created_at, .. } = &direct;
     let (lesser, greater) = pair(opener, peer);
     // No user id holds a space.
     lock_name(session, "direct", &format!("{lesser} {greater}")).await?;
@@ -155,7 +156,10 @@ async fn open_direct(session: &mut Session, direct: NewDirect) -> Result<Opened,
     .bind(id.as_uuid());
     let row = session.row(by_pair(opener, peer)).await?;
     if let Some(conversation) = read_optional(row.as_ref(), read_conversation)? {
-        return Ok(Opened { conversation, created: false });
+        return Ok(OpenOutcome::Existing(conversation));
+    }
+    if !may_add(session, opener, direct.max_memberships).await? {
+        return Ok(OpenOutcome::TooMany);
     }
     let conversation = direct_conversation(&direct);
     insert(session, &conversation).await?;
@@ -163,16 +167,19 @@ async fn open_direct(session: &mut Session, direct: NewDirect) -> Result<Opened,
     for user in [opener, peer] {
         add_member(session, *id, user, MemberRole::Member, *created_at).await?;
     }
-    Ok(Opened { conversation, created: true })
+    Ok(OpenOutcome::Created(conversation))
 }
 
-async fn create_room(session: &mut Session, room: NewRoom) -> Result<Conversation, Failure> {
+async fn create_room(session: &mut Session, room: NewRoom) -> Result<OpenOutcome, Failure> {
+    if !may_add(session, &room.owner, room.max_memberships).await? {
+        return Ok(OpenOutcome::TooMany);
+    }
     let created_at = room.created_at;
     let conversation = room_conversation(room);
     insert(session, &conversation).await?;
     let owner = &conversation.created_by;
     add_member(session, conversation.id, owner, MemberRole::Owner, created_at).await?;
-    Ok(conversation)
+    Ok(OpenOutcome::Created(conversation))
 }
 
 /// Records a conversation and its head, without members.

@@ -5,7 +5,7 @@ use chat_core::store::{
 };
 use uuid::Uuid;
 
-use super::statement::sql;
+use super::statement::{Statement, sql};
 use super::{PostgresStore, missed};
 use crate::cursor::{unread, unread_mentions};
 use crate::failure::Failure;
@@ -44,7 +44,9 @@ pub(super) const OVERVIEWS: &str = summaries_of!(
      FROM standing",
     "standing AS MATERIALIZED (
        SELECT asked.place - 1 AS place, b.user_id AS viewer, b.conversation_id AS standing_in,
-              b.change_seq AS joined_by, s.last_seq AS head_last_seq,
+              coalesce((SELECT p.joined_seq FROM chat_promotion p
+                WHERE p.conversation_id = b.conversation_id AND p.user_id = b.user_id
+                  AND p.change_seq = b.change_seq), b.change_seq) AS joined_by, s.last_seq AS head_last_seq,
               s.change_seq AS head_change_seq, s.last_activity_at, s.activity
        FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (user_id, place)
        JOIN chat_member b ON b.user_id = asked.user_id AND b.state = 'joined'
@@ -68,6 +70,14 @@ pub(super) const UNREAD_TOTAL: &str = concat!(
             count(*) FILTER (WHERE unread > 0) AS conversations
      FROM count"
 );
+
+/// One conversation as a member sees it.
+pub(super) fn summary_of(conversation: ConversationId, user: &UserId) -> Statement {
+    sql(SUMMARY)
+        .bind(user.as_str())
+        .bind(integer(MessagePreview::CHARACTERS))
+        .bind(conversation.as_uuid())
+}
 
 #[async_trait]
 impl InboxStore for PostgresStore {
@@ -97,11 +107,8 @@ impl InboxStore for PostgresStore {
         user: &UserId,
         conversation: ConversationId,
     ) -> Result<Option<ConversationSummary>, StoreError> {
-        let summary = sql(SUMMARY)
-            .bind(user.as_str())
-            .bind(integer(MessagePreview::CHARACTERS))
-            .bind(conversation.as_uuid());
-        Ok(read_optional(self.primary.row(summary).await?.as_ref(), read_summary)?)
+        let row = self.primary.row(summary_of(conversation, user)).await?;
+        Ok(read_optional(row.as_ref(), read_summary)?)
     }
 
     async fn unread_total(&self, user: &UserId) -> Result<UnreadTotal, StoreError> {

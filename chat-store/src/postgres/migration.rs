@@ -33,6 +33,7 @@ use crate::{OpenError, PendingMigration};
 
 const MIGRATIONS: Migrations = Migrations(&[
     (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
+    (6, "promotions", include_str!("../../migrations/postgres/0006_promotions.sql")),
     (7, "text_keys", include_str!("../../migrations/postgres/0007_text_keys.sql")),
     (8, "activity", include_str!("../../migrations/postgres/0008_activity.sql")),
 ]);

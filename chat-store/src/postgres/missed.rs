@@ -75,7 +75,7 @@ pub(super) async fn missed(
         let mut events = Vec::new();
         for row in rows {
             if !row.is_null("changed_by")? {
-                events.push(read_change(row)?);
+                events.push(read_change(row, told.0)?);
             }
         }
         answer.push(missed_of(row.id("missed_in")?, row.number("head_change_seq")?, told, events));

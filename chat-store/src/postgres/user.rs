@@ -43,16 +43,22 @@ const END_CHARACTERS: usize = 512;
 
 #[async_trait]
 impl UserStore for PostgresStore {
-    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError> {
-        // Most users are there already.
-        if let Some(user) = UserStore::user(self, &user.id).await? {
-            return Ok(EnsureUser::Existing(user));
-        }
-        let outcome = self.primary.write(Repeat::Harmless, move |session| {
-            let user = user.clone();
-            Box::pin(async move { insert_user(session, &user).await })
+    async fn ensure_users(&self, users: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        let outcomes = self.primary.write(Repeat::Harmless, move |session| {
+            let users = users.clone();
+            Box::pin(async move {
+                // In the order of their names, in which all nodes do it: so two seldom wait for each
+                // other. If they do, the database ends one of the two, and it is done again.
+                let mut order: Vec<_> = (0..users.len()).collect();
+                order.sort_by_cached_key(|place| users[*place].username.key());
+                let mut outcomes = vec![EnsureUser::UsernameTaken; users.len()];
+                for place in order {
+                    outcomes[place] = insert_user(session, &users[place]).await?;
+                }
+                Ok(outcomes)
+            })
         });
-        Ok(outcome.await?)
+        Ok(outcomes.await?)
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

@@ -25,6 +25,35 @@ pub(crate) fn read_member(row: &impl Columns) -> sqlx::Result<Member> {
     })
 }
 
+/// The change by which a member `m` joined, if the record has changed since, under a name that no other
+/// column of a query has.
+macro_rules! joined_seq {
+    () => {
+        "(SELECT p.joined_seq FROM chat_promotion p \
+          WHERE p.conversation_id = m.conversation_id AND p.user_id = m.user_id \
+            AND p.change_seq = m.change_seq) AS joined_seq"
+    };
+}
+pub(crate) use joined_seq;
+
+/// The change by which a member in a table joined the last time.
+macro_rules! joined_by {
+    ($member:literal) => {
+        concat!(
+            "coalesce((SELECT p.joined_seq FROM chat_promotion p WHERE p.conversation_id = ",
+            $member,
+            ".conversation_id AND p.user_id = ",
+            $member,
+            ".user_id AND p.change_seq = ",
+            $member,
+            ".change_seq), ",
+            $member,
+            ".change_seq)"
+        )
+    };
+}
+pub(crate) use joined_by;
+
 /// Reads [`member_columns!`] and [`user_columns!`](super::user_columns).
 pub(crate) fn read_profile(row: &impl Columns) -> sqlx::Result<MemberProfile> {
     Ok(MemberProfile { member: read_member(row)?, user: read_user(row)? })

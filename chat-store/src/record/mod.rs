@@ -19,7 +19,7 @@ pub(crate) use self::inbox::{
 };
 pub(crate) use self::login::read_login_session;
 pub(crate) use self::member::{
-    member_columns, read_contact, read_member, read_membership, read_profile,
+    joined_by, joined_seq, member_columns, read_contact, read_member, read_membership, read_profile,
 };
 pub(crate) use self::message::{message_columns, read_head, read_message};
 pub(crate) use self::user::{read_account, read_user, recorded_user, user_columns};

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::changes::read_changes;
 use crate::failure::Failure;
-use crate::record::{member_columns, message_columns, user_columns};
+use crate::record::{joined_seq, member_columns, message_columns, user_columns};
 use crate::value::integer;
 
 /// The head, and the first changes of either kind after a number: one statement, and so one
@@ -20,7 +20,7 @@ pub(super) const CHANGES: &str = concat!(
     message_columns!(),
     ", NULL AS member_of, NULL AS member_id, NULL AS role, NULL AS state,
           NULL AS member_change_seq, NULL AS joined_at, NULL AS user_id, NULL AS username,
-          NULL AS display_name, NULL AS user_created_at, NULL AS last_seen_at
+          NULL AS display_name, NULL AS user_created_at, NULL AS last_seen_at, NULL AS joined_seq
          FROM chat_message m WHERE m.conversation_id = ?1 AND m.change_seq > ?2
            AND m.seq > (SELECT last_seq - (change_seq - ?2) FROM chat_head
              WHERE conversation_id = ?1)
@@ -30,6 +30,8 @@ pub(super) const CHANGES: &str = concat!(
     member_columns!(),
     ", ",
     user_columns!(),
+    ", ",
+    joined_seq!(),
     " FROM chat_member m JOIN chat_user u ON u.id = m.user_id
          WHERE m.conversation_id = ?1 AND m.change_seq > ?2
          ORDER BY m.change_seq LIMIT +?3)) changes
@@ -48,5 +50,5 @@ pub(super) async fn changes(
         .bind(integer(since))
         .bind(integer(limit).saturating_add(1));
     let rows = changes.fetch_all(connection).await?;
-    Ok(read_changes(&rows, limit)?)
+    Ok(read_changes(&rows, since, limit)?)
 }

@@ -1,11 +1,13 @@
 use async_trait::async_trait;
 use chat_core::proto::{Conversation, ConversationId, MemberRole, UserId};
-use chat_core::store::{ConversationStore, NewDirect, NewRoom, Opened, RoomPosition, StoreError};
+use chat_core::store::{
+    ConversationStore, NewDirect, NewRoom, OpenOutcome, RoomPosition, StoreError,
+};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::member::add_member;
+use super::member::{add_member, count_chosen};
 use crate::failure::Failure;
 use crate::record::{
     conversation_columns, direct_conversation, read_all, read_conversation, read_optional,
@@ -61,10 +63,10 @@ pub(super) const RECENT: &str = concat!(
 
 #[async_trait]
 impl ConversationStore for SqliteStore {
-    async fn open_direct(&self, direct: NewDirect) -> Result<Opened, StoreError> {
+    async fn open_direct(&self, direct: NewDirect) -> Result<OpenOutcome, StoreError> {
         let known = find_direct(&mut *self.reader().await?, &direct.opener, &direct.peer).await?;
         if let Some(conversation) = known {
-            return Ok(Opened { conversation, created: false });
+            return Ok(OpenOutcome::Existing(conversation));
         }
         let activity = self.activity.next(1).await?;
         let outcome = self.writer.write(move |connection| {
@@ -77,7 +79,7 @@ impl ConversationStore for SqliteStore {
         Ok(find_direct(&mut *self.reader().await?, a, b).await?)
     }
 
-    async fn create_room(&self, room: NewRoom) -> Result<Conversation, StoreError> {
+    async fn create_room(&self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         let activity = self.activity.next(1).await?;
         let outcome = self.writer.write(move |connection| {
             Box::pin(async move { create_room(connection, room, activity).await })
@@ -85,19 +87,18 @@ impl ConversationStore for SqliteStore {
         Ok(outcome.await?)
     }
 
-    async fn find_or_create_room(&self, room: NewRoom) -> Result<Opened, StoreError> {
+    async fn find_or_create_room(&self, room: NewRoom) -> Result<OpenOutcome, StoreError> {
         let key = room.name.key();
         if let Some(conversation) = self.room_by_name(&key).await? {
-            return Ok(Opened { conversation, created: false });
+            return Ok(OpenOutcome::Existing(conversation));
         }
         let activity = self.activity.next(1).await?;
         let outcome = self.writer.write(move |connection| {
             Box::pin(async move {
                 if let Some(conversation) = find_by_name(connection, &key).await? {
-                    return Ok(Opened { conversation, created: false });
+                    return Ok(OpenOutcome::Existing(conversation));
                 }
-                let conversation = create_room(connection, room, activity).await?;
-                Ok(Opened { conversation, created: true })
+                create_room(connection, room, activity).await
             })
         });
         Ok(outcome.await?)
@@ -137,10 +138,13 @@ async fn open_direct(
     connection: &mut SqliteConnection,
     direct: NewDirect,
     activity: i64,
-) -> Result<Opened, Failure> {
-    let NewDirect { id, opener, peer, created_at } = &direct;
+) -> Result<OpenOutcome, Failure> {
+    let NewDirect { id, opener, peer, created_at, .. } = &direct;
     if let Some(conversation) = find_direct(connection, opener, peer).await? {
-        return Ok(Opened { conversation, created: false });
+        return Ok(OpenOutcome::Existing(conversation));
+    }
+    if count_chosen(connection, opener).await? >= direct.max_memberships as u64 {
+        return Ok(OpenOutcome::TooMany);
     }
     let conversation = direct_conversation(&direct);
     insert(connection, &conversation, activity).await?;
@@ -157,20 +161,23 @@ async fn open_direct(
     for user in [opener, peer] {
         add_member(connection, *id, user, MemberRole::Member, *created_at).await?;
     }
-    Ok(Opened { conversation, created: true })
+    Ok(OpenOutcome::Created(conversation))
 }
 
 async fn create_room(
     connection: &mut SqliteConnection,
     room: NewRoom,
     activity: i64,
-) -> Result<Conversation, Failure> {
+) -> Result<OpenOutcome, Failure> {
+    if count_chosen(connection, &room.owner).await? >= room.max_memberships as u64 {
+        return Ok(OpenOutcome::TooMany);
+    }
     let created_at = room.created_at;
     let conversation = room_conversation(room);
     insert(connection, &conversation, activity).await?;
     let owner = &conversation.created_by;
     add_member(connection, conversation.id, owner, MemberRole::Owner, created_at).await?;
-    Ok(conversation)
+    Ok(OpenOutcome::Created(conversation))
 }
 
 /// Records a conversation and its head, without members.

@@ -3,9 +3,11 @@ use chat_core::proto::{ConversationId, ConversationSummary, MessagePreview, User
 use chat_core::store::{
     InboxPosition, InboxStore, Known, Missed, Overview, StoreError, UnreadTotal,
 };
+use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::json_row::{JsonRow, json_columns};
+use super::writer::Statement;
 use super::{SqliteStore, missed};
 use crate::columns::Columns;
 use crate::cursor::{unread, unread_mentions};
@@ -59,7 +61,9 @@ pub(super) const OVERVIEWS: &str = concat!(
          FROM standing",
         "standing AS MATERIALIZED (
            SELECT asked.key AS place, b.user_id AS viewer, b.conversation_id AS standing_in,
-                  b.change_seq AS joined_by, s.last_seq AS head_last_seq,
+                  coalesce((SELECT p.joined_seq FROM chat_promotion p
+                    WHERE p.conversation_id = b.conversation_id AND p.user_id = b.user_id
+                      AND p.change_seq = b.change_seq), b.change_seq) AS joined_by, s.last_seq AS head_last_seq,
                   s.change_seq AS head_change_seq, s.last_activity_at, s.activity
            FROM json_each(?1) asked
            JOIN chat_member b ON b.user_id = asked.value AND b.state = 'joined'
@@ -85,6 +89,22 @@ pub(super) const UNREAD_TOTAL: &str = concat!(
             coalesce(sum(unread > 0), 0) AS conversations
      FROM count"
 );
+
+fn summary_of(conversation: ConversationId, user: &UserId) -> Statement {
+    sqlx::query(SUMMARY)
+        .bind(user.as_str().to_owned())
+        .bind(integer(MessagePreview::CHARACTERS))
+        .bind(conversation.as_uuid())
+}
+
+/// One conversation as a member sees it, within a transaction.
+pub(super) async fn summary(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    user: &UserId,
+) -> Result<ConversationSummary, Failure> {
+    Ok(read_summary(&summary_of(conversation, user).fetch_one(connection).await?)?)
+}
 
 #[async_trait]
 impl InboxStore for SqliteStore {
@@ -117,14 +137,8 @@ impl InboxStore for SqliteStore {
         user: &UserId,
         conversation: ConversationId,
     ) -> Result<Option<ConversationSummary>, StoreError> {
-        let row = sqlx::query(SUMMARY)
-            .bind(user.as_str())
-            .bind(integer(MessagePreview::CHARACTERS))
-            .bind(conversation.as_uuid())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(Failure::from)?;
-        Ok(read_optional(row.as_ref(), read_summary)?)
+        let row = summary_of(conversation, user).fetch_optional(&self.readers).await;
+        Ok(read_optional(row.map_err(Failure::from)?.as_ref(), read_summary)?)
     }
 
     async fn unread_total(&self, user: &UserId) -> Result<UnreadTotal, StoreError> {

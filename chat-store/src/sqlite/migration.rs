@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (3, "head_follows", include_str!("../../migrations/sqlite/0003_head_follows.sql")),
     (4, "changes_by_seq", include_str!("../../migrations/sqlite/0004_changes_by_seq.sql")),
     (5, "client_ids_first", include_str!("../../migrations/sqlite/0005_client_ids_first.sql")),
+    (6, "promotions", include_str!("../../migrations/sqlite/0006_promotions.sql")),
     (7, "text_keys", include_str!("../../migrations/sqlite/0007_text_keys.sql")),
     (8, "activity", include_str!("../../migrations/sqlite/0008_activity.sql")),
 ]);

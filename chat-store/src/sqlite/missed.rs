@@ -9,7 +9,7 @@ use super::json_row::{JsonRow, Value, json_columns};
 use crate::changes::{membership_changed, message_created, missed as missed_of};
 use crate::columns::Columns;
 use crate::failure::Failure;
-use crate::record::{asked, member_columns, message_columns, user_columns};
+use crate::record::{asked, joined_seq, member_columns, message_columns, user_columns};
 use crate::value::{integer, json};
 
 json_columns! {
@@ -21,7 +21,7 @@ json_columns! {
 json_columns! {
     MEMBER, member:
     id "member_of", "member_id", "role", "state", "member_change_seq", "joined_at",
-    "user_id", "username", "display_name", "user_created_at", "last_seen_at",
+    "user_id", "username", "display_name", "user_created_at", "last_seen_at", "joined_seq",
 }
 
 /// Of all questions, the conversations of which who asks is a member, with the changes that are
@@ -59,6 +59,8 @@ pub(super) const MISSED: &str = concat!(
     member_columns!(),
     ", ",
     user_columns!(),
+    ", ",
+    joined_seq!(),
     "   FROM chat_member m JOIN chat_user u ON u.id = m.user_id
          WHERE m.conversation_id = counted.conversation_id
            AND m.change_seq > counted.since AND m.change_seq <= counted.until))))
@@ -107,8 +109,9 @@ pub(super) async fn missed(
         let (_, answer) = asked(questions, &mut answers, row.asker)?;
         let messages = JsonRow::all(MESSAGE, row.messages);
         let members = JsonRow::all(MEMBER, row.members);
+        let row_since = row.since;
         let messages = messages.iter().map(message_created);
-        let events = messages.chain(members.iter().map(membership_changed));
+        let events = messages.chain(members.iter().map(|row| membership_changed(row, row_since)));
         let events = events.collect::<sqlx::Result<_>>()?;
         let id = ConversationId::from(row.conversation);
         answer.push(missed_of(id, row.change_seq, (row.since, row.until), events));

@@ -50,15 +50,17 @@ pub(super) const SEARCH: &str = concat!(
 
 #[async_trait]
 impl UserStore for SqliteStore {
-    async fn ensure_user(&self, user: NewUser) -> Result<EnsureUser, StoreError> {
-        // Most users are there already, and reading does not wait for who writes.
-        if let Some(user) = UserStore::user(self, &user.id).await? {
-            return Ok(EnsureUser::Existing(user));
-        }
-        let outcome = self
-            .writer
-            .write(|connection| Box::pin(async move { insert_user(connection, &user).await }));
-        Ok(outcome.await?)
+    async fn ensure_users(&self, users: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        let outcomes = self.writer.write(|connection| {
+            Box::pin(async move {
+                let mut outcomes = Vec::with_capacity(users.len());
+                for user in &users {
+                    outcomes.push(insert_user(connection, user).await?);
+                }
+                Ok(outcomes)
+            })
+        });
+        Ok(outcomes.await?)
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

@@ -1,11 +1,13 @@
+use std::collections::VecDeque;
+use std::fmt::{self, Debug};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use futures::TryStreamExt;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Connection, Either, Executor, Sqlite, SqliteConnection, SqlitePool};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tracing::Instrument;
 
 use super::error::{BUSY, primary_code};
@@ -20,32 +22,162 @@ type Act<'c, T> = Pin<Box<dyn Future<Output = (Result<T, Failure>, bool)> + Send
 /// A statement with its values.
 pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
+/// The most pieces of work in one transaction.
+const TOGETHER: usize = 64;
+
 /// The connection that writes. SQLite has one writer at a time; whoever wants to write queues here
 /// in the order of arrival, instead of polling the lock of the database file.
+///
+/// Pieces of work that wait share one transaction, and so one sync of the disk: whoever has the turn does
+/// what waits, each piece behind a savepoint, so that one that fails leaves no trace and no other fails
+/// with it. There is no timer: a lone piece waits for nobody, and while one transaction is committed the
+/// next gathers.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     pool: SqlitePool,
     /// The turn to write, and the connection once there is one.
-    turn: Arc<Mutex<Option<SqliteConnection>>>,
+    turn: Arc<Turn>,
+    /// Work that waits. Held for a push, or while the next transaction is put together.
+    queue: Arc<std::sync::Mutex<Queue>>,
+}
+
+type Turn = Mutex<Option<SqliteConnection>>;
+type Queue = VecDeque<Box<dyn Job>>;
+
+/// Work that waits, whatever comes of it.
+trait Job: Debug + Send {
+    /// Whether anybody waits for it.
+    fn is_wanted(&self) -> bool;
+
+    /// Does it.
+    fn carry_out<'c>(
+        self: Box<Self>,
+        connection: &'c mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>>;
+
+    /// Tells who waits that it was not begun.
+    fn refuse(self: Box<Self>, failure: Failure);
+}
+
+/// What came of a job within its transaction.
+struct Outcome {
+    /// Whether it is to leave no trace.
+    failed: bool,
+    /// Tells who waits: what came of the job, or, instead, why the transaction failed.
+    tell: Tell,
+}
+
+type Tell = Box<dyn FnOnce(Option<Failure>) + Send>;
+
+struct Waiting<T, W> {
+    work: W,
+    answer: oneshot::Sender<Result<T, Failure>>,
+}
+
+impl<T, W> Debug for Waiting<T, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting").finish_non_exhaustive()
+    }
+}
+
+impl<T, W> Job for Waiting<T, W>
+where
+    T: Send + 'static,
+    W: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+{
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
+    fn carry_out<'c>(
+        self: Box<Self>,
+        connection: &'c mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>> {
+        let Self { work, answer } = *self;
+        Box::pin(async move {
+            let done = work(connection).await;
+            let failed = done.is_err();
+            // Who has gone away needs no answer.
+            let tell: Tell = Box::new(move |failure| drop(answer.send(failure.map_or(done, Err))));
+            Outcome { failed, tell }
+        })
+    }
+
+    fn refuse(self: Box<Self>, failure: Failure) {
+        let _ = self.answer.send(Err(failure));
+    }
 }
 
 impl Writer {
     /// Writes through one connection, which is taken out of a pool at the first write and kept.
     pub(super) fn new(pool: SqlitePool) -> Self {
-        Self { pool, turn: Arc::default() }
+        Self { pool, turn: Arc::default(), queue: Arc::default() }
     }
 
-    /// Does some work in a transaction of its own, which is committed when the work succeeds and
-    /// leaves no trace when it fails.
+    /// Does some work in a transaction, perhaps together with what others asked for. It is committed when
+    /// this returns; work that fails leaves no trace.
     ///
-    /// A caller that goes away while it queues leaves the queue. Once the transaction has begun it
-    /// is carried to its end by a task of its own, so that no caller can leave it open.
+    /// A caller that goes away while it queues leaves the queue. Once the work has begun it is carried to
+    /// its end by a task of its own, so that no caller can leave a transaction open.
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T, Failure>
     where
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
     {
-        self.take_turn(|connection| Box::pin(transact(connection, work))).await
+        let (answer, mut answered) = oneshot::channel();
+        self.queue().push_back(Box::new(Waiting { work, answer }));
+        loop {
+            let turn = tokio::select! {
+                biased;
+                told = &mut answered => return told.unwrap_or(Err(Failure::GivenUp)),
+                turn = Arc::clone(&self.turn).lock_owned() => turn,
+            };
+            let writer = self.clone();
+            let writing = async move { writer.write_together(turn).await };
+            if let Err(ended) = tokio::spawn(writing.in_current_span()).await {
+                // Whether one's own work was the one that panicked, one cannot tell.
+                return answered.try_recv().unwrap_or(Err(ended.into()));
+            }
+        }
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what waits, in one transaction.
+    async fn write_together(&self, mut turn: OwnedMutexGuard<Option<SqliteConnection>>) {
+        let jobs: Vec<_> = {
+            let mut queue = self.queue();
+            let mut jobs = Vec::new();
+            while jobs.len() < TOGETHER
+                && let Some(job) = queue.pop_front()
+            {
+                if job.is_wanted() {
+                    jobs.push(job);
+                }
+            }
+            jobs
+        };
+        if jobs.is_empty() {
+            return;
+        }
+        let connection = match &mut *turn {
+            Some(connection) => connection,
+            none => match self.pool.acquire().await {
+                Ok(connection) => none.insert(connection.detach()),
+                Err(error) => return refuse(jobs, error.into()),
+            },
+        };
+        let Transacted { usable, untouched } = transact(connection, jobs).await;
+        if !untouched.is_empty() {
+            // Before the turn is another's.
+            let mut queue = self.queue();
+            untouched.into_iter().rev().for_each(|job| queue.push_front(job));
+        }
+        if !usable {
+            close(turn.take()).await;
+        }
     }
 
     /// Runs a statement that is a transaction by itself. What has begun is carried to its end here,
@@ -82,28 +214,98 @@ impl Writer {
     }
 }
 
-/// Returns what came of the work, and whether the connection may be used again.
-async fn transact<T, W>(connection: &mut SqliteConnection, work: W) -> (Result<T, Failure>, bool)
-where
-    W: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T>,
-{
+/// What is left after a transaction.
+struct Transacted {
+    /// Whether the connection may be used again.
+    usable: bool,
+    /// Jobs that were not begun, since the transaction had ended before.
+    untouched: Vec<Box<dyn Job>>,
+}
+
+/// Does some jobs in one transaction, and tells each what came of it once that is committed.
+async fn transact(connection: &mut SqliteConnection, jobs: Vec<Box<dyn Job>>) -> Transacted {
     // Immediate: a transaction that reads first and then finds another writer cannot wait for it.
     let mut transaction = match connection.begin_with("BEGIN IMMEDIATE").await {
         Ok(transaction) => transaction,
         Err(error) => {
-            let busy = is_busy(&error);
-            return (Err(error.into()), busy);
+            let usable = is_busy(&error);
+            refuse(jobs, error.into());
+            return Transacted { usable, untouched: Vec::new() };
         }
     };
-    match work(&mut transaction).await {
-        Ok(done) => match transaction.commit().await {
-            Ok(()) => (Ok(done), true),
-            Err(error) => (Err(error.into()), false),
-        },
-        // Some failures, such as a full disk, end the transaction by themselves. Then there is
-        // nothing to roll back, which is an error again, and the connection has lost count.
-        Err(failure) => (Err(failure), transaction.rollback().await.is_ok()),
+    let alone = jobs.len() == 1;
+    let mut jobs = jobs.into_iter();
+    let (mut kept, mut refused) = (Vec::new(), Vec::new());
+    while let Some(job) = jobs.next() {
+        let done = if alone {
+            let Outcome { failed, tell } = job.carry_out(&mut transaction).await;
+            if failed {
+                // Some failures, such as a full disk, end the transaction by themselves. Then there is
+                // nothing to roll back, which is an error again, and the connection has lost count.
+                let usable = transaction.rollback().await.is_ok();
+                tell(None);
+                return Transacted { usable, untouched: Vec::new() };
+            }
+            kept.push(tell);
+            Ok(())
+        } else {
+            apart(&mut transaction, job, &mut kept, &mut refused).await
+        };
+        if let Err(error) = done {
+            // The transaction is over, and what was done in it.
+            drop(transaction);
+            tell_all(kept, error.into());
+            refused.into_iter().for_each(|tell: Tell| tell(None));
+            return Transacted { usable: false, untouched: jobs.collect() };
+        }
     }
+    let usable = match transaction.commit().await {
+        Ok(()) => {
+            kept.into_iter().for_each(|tell| tell(None));
+            true
+        }
+        Err(error) => {
+            tell_all(kept, error.into());
+            false
+        }
+    };
+    refused.into_iter().for_each(|tell| tell(None));
+    Transacted { usable, untouched: Vec::new() }
+}
+
+/// Does a job behind a savepoint. An error means that the transaction is over.
+async fn apart(
+    transaction: &mut SqliteConnection,
+    job: Box<dyn Job>,
+    kept: &mut Vec<Tell>,
+    refused: &mut Vec<Tell>,
+) -> sqlx::Result<()> {
+    let mut savepoint = match transaction.begin().await {
+        Ok(savepoint) => savepoint,
+        Err(error) => {
+            job.refuse(Failure::GivenUp);
+            return Err(error);
+        }
+    };
+    let Outcome { failed, tell } = job.carry_out(&mut savepoint).await;
+    if failed {
+        refused.push(tell);
+        savepoint.rollback().await
+    } else {
+        kept.push(tell);
+        savepoint.commit().await
+    }
+}
+
+/// Tells everybody that the transaction failed.
+fn tell_all(tells: Vec<Tell>, failure: Failure) {
+    let failure = Arc::new(failure);
+    tells.into_iter().for_each(|tell| tell(Some(Failure::Shared(Arc::clone(&failure)))));
+}
+
+fn refuse(jobs: Vec<Box<dyn Job>>, failure: Failure) {
+    let failure = Arc::new(failure);
+    jobs.into_iter().for_each(|job| job.refuse(Failure::Shared(Arc::clone(&failure))));
 }
 
 /// Returns the rows, and whether the connection may be used again.

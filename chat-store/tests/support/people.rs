@@ -32,6 +32,7 @@ pub(crate) fn new_room(owner: &UserId) -> NewRoom {
         visibility: Visibility::Public,
         owner: owner.clone(),
         created_at: Timestamp::now(),
+        max_memberships: 1_000,
     }
 }
 
@@ -40,10 +41,15 @@ pub(crate) async fn user(store: &dyn Store, name: &str) -> UserId {
     name.parse().unwrap()
 }
 
+/// Makes a room.
+pub(crate) async fn made(store: &dyn Store, owner: &UserId) -> ConversationId {
+    store.create_room(new_room(owner)).await.unwrap().conversation().unwrap().id
+}
+
 /// A room with ada as its only member.
 pub(crate) async fn room(store: &dyn Store) -> (ConversationId, UserId) {
     let ada = user(store, "ada").await;
-    (store.create_room(new_room(&ada)).await.unwrap().id, ada)
+    (made(store, &ada).await, ada)
 }
 
 pub(crate) fn draft(room: ConversationId, sender: &UserId) -> MessageDraft {

@@ -330,6 +330,7 @@ fn take_in(place: &mut Place, event: ChangeEvent) {
             content: message.content.as_str().to_owned(),
         }),
         ChangeEvent::MemberJoined { change_seq, member, .. }
+        | ChangeEvent::MemberUpdated { change_seq, member, .. }
         | ChangeEvent::MemberLeft { change_seq, member, .. } => {
             let joined = member.member.state == MemberState::Joined;
             let user = member.member.user_id.to_string();

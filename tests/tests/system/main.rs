@@ -11,6 +11,7 @@ mod http;
 mod kill;
 mod limits;
 mod lists;
+mod memberships;
 mod names;
 mod nodes;
 mod person;
@@ -59,6 +60,10 @@ on_every_database! {
     }
     kill {
         nothing_acknowledged_is_lost_or_doubled_by_sigkill
+    }
+    memberships {
+        a_limit_on_memberships_holds_for_what_is_made_at_once
+        a_room_is_inherited_and_its_last_member_confirms_leaving
     }
     limits {
         a_flood_of_messages_is_refused_with_a_time_to_come_back

@@ -4,9 +4,9 @@ use chat_proto::{ConversationId, ConversationKind, MemberRole, RoomName, Topic, 
 use futures::future::join_all;
 
 use super::fixture::{
-    at, direct, draft, join, leave, member, new_direct, new_room, room, stored, user,
+    at, direct, draft, join, leave, member, new_direct, new_room, opened, room, stored, user,
 };
-use crate::store::{MessageDraft, NewRoom, RoomPosition, Store};
+use crate::store::{MessageDraft, NewRoom, OpenOutcome, RoomPosition, Store};
 
 /// Whoever of two opens it, and however often, it is one conversation with both as members.
 pub async fn a_pair_has_one_direct_conversation(store: &dyn Store) {
@@ -14,9 +14,9 @@ pub async fn a_pair_has_one_direct_conversation(store: &dyn Store) {
     // The opener has the higher id, so that an order by id would be noticed.
     let new = new_direct(&bob, &ada);
     assert_eq!(store.direct(&ada, &bob).await.unwrap(), None);
-    let opened = store.open_direct(new.clone()).await.unwrap();
-    assert!(opened.created);
-    let conversation = opened.conversation;
+    let outcome = store.open_direct(new.clone()).await.unwrap();
+    assert!(outcome.is_created());
+    let conversation = outcome.conversation().unwrap();
     assert_eq!(conversation.id, new.id);
     assert_eq!(conversation.kind, ConversationKind::Direct);
     assert_eq!(conversation.visibility, Visibility::Private);
@@ -25,7 +25,7 @@ pub async fn a_pair_has_one_direct_conversation(store: &dyn Store) {
     assert_eq!(conversation.member_count, 2);
     for (opener, peer) in [(&bob, &ada), (&ada, &bob)] {
         let again = store.open_direct(new_direct(opener, peer)).await.unwrap();
-        assert_eq!((again.conversation, again.created), (conversation.clone(), false));
+        assert_eq!(again, OpenOutcome::Existing(conversation.clone()));
         let found = store.direct(opener, peer).await.unwrap();
         assert_eq!(found.as_ref(), Some(&conversation));
     }
@@ -36,7 +36,7 @@ pub async fn a_pair_has_one_direct_conversation(store: &dyn Store) {
     }
     assert_eq!(store.conversation(conversation.id).await.unwrap(), Some(conversation));
     let eve = user(store, "eve").await;
-    assert!(store.open_direct(new_direct(&ada, &eve)).await.unwrap().created);
+    assert!(store.open_direct(new_direct(&ada, &eve)).await.unwrap().is_created());
 }
 
 /// Both may open it at the same moment, several times.
@@ -46,11 +46,13 @@ pub async fn a_pair_that_opens_at_once_has_one_conversation(store: &dyn Store) {
         let (opener, peer) = if n % 2 == 0 { (&ada, &bob) } else { (&bob, &ada) };
         store.open_direct(new_direct(opener, peer))
     });
-    let opened: Vec<_> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(opened.iter().filter(|opened| opened.created).count(), 1);
-    assert!(opened.iter().all(|other| other.conversation == opened[0].conversation));
+    let outcomes: Vec<_> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_created()).count(), 1);
+    let found: Vec<_> =
+        outcomes.into_iter().map(|outcome| outcome.conversation().unwrap()).collect();
+    assert!(found.iter().all(|other| *other == found[0]));
     assert_eq!(store.summaries(&ada, None, 10).await.unwrap().len(), 1);
-    assert_eq!(store.heads(&[opened[0].conversation.id]).await.unwrap()[0].change_seq, 2);
+    assert_eq!(store.heads(&[found[0].id]).await.unwrap()[0].change_seq, 2);
 }
 
 /// A room's owner is its first member, by its first change.
@@ -61,7 +63,7 @@ pub async fn a_room_begins_with_its_owner(store: &dyn Store) {
             topic: Some(Topic::parse("Engines ⚙️").unwrap()),
             ..new_room(&ada, "Général", visibility)
         };
-        let room = store.create_room(new.clone()).await.unwrap();
+        let room = opened(store.create_room(new.clone()).await);
         assert_eq!((room.id, room.kind), (new.id, ConversationKind::Room));
         assert_eq!((&room.name, &room.topic), (&Some(new.name), &new.topic));
         assert_eq!((room.visibility, room.member_count), (visibility, 1));
@@ -85,7 +87,7 @@ pub async fn a_room_is_found_by_name_if_it_is_public(store: &dyn Store) {
     let mut ids = Vec::new();
     for (name, visibility, second) in rooms {
         let new = NewRoom { created_at: at(second), ..new_room(&ada, name, visibility) };
-        ids.push(store.create_room(new).await.unwrap().id);
+        ids.push(opened(store.create_room(new).await).id);
     }
     let found = store.room_by_name("general").await.unwrap().unwrap();
     assert_eq!(found.id, ids[2]);
@@ -98,16 +100,17 @@ pub async fn a_named_room_is_found_or_made(store: &dyn Store) {
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
     let new = new_room(&ada, "General", Visibility::Public);
     let made = store.find_or_create_room(new.clone()).await.unwrap();
-    assert!(made.created);
-    assert_eq!((made.conversation.id, made.conversation.member_count), (new.id, 1));
+    assert!(made.is_created());
+    let made = made.conversation().unwrap();
+    assert_eq!((made.id, made.member_count), (new.id, 1));
     assert_eq!(member(store, new.id, &ada).await.change_seq, 1);
     let found = new_room(&bob, "GENERAL", Visibility::Public);
     let found = store.find_or_create_room(found).await.unwrap();
-    assert_eq!((found.conversation, found.created), (made.conversation, false));
+    assert_eq!(found, OpenOutcome::Existing(made));
     assert_eq!(store.member(new.id, &bob).await.unwrap(), None);
     store.create_room(new_room(&ada, "secret", Visibility::Private)).await.unwrap();
     let other = store.find_or_create_room(new_room(&bob, "secret", Visibility::Public)).await;
-    assert!(other.unwrap().created, "a private room is not found by its name");
+    assert!(other.unwrap().is_created(), "a private room is not found by its name");
 }
 
 /// Many may ask for the same room at the same moment.
@@ -117,9 +120,11 @@ pub async fn a_named_room_is_made_once_by_many(store: &dyn Store) {
         let (owner, name) = if n % 2 == 0 { (&ada, "general") } else { (&bob, "General") };
         store.find_or_create_room(new_room(owner, name, Visibility::Public))
     });
-    let opened: Vec<_> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(opened.iter().filter(|opened| opened.created).count(), 1);
-    assert!(opened.iter().all(|other| other.conversation == opened[0].conversation));
+    let outcomes: Vec<_> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_created()).count(), 1);
+    let found: Vec<_> =
+        outcomes.into_iter().map(|outcome| outcome.conversation().unwrap()).collect();
+    assert!(found.iter().all(|other| *other == found[0]));
     assert_eq!(store.public_rooms(None, 10).await.unwrap().len(), 1);
 }
 
@@ -172,11 +177,12 @@ pub async fn the_oldest_room_of_a_name_is_found(store: &dyn Store) {
     let mut rooms = Vec::new();
     for second in [5, 2, 2, 9] {
         let new = new_room(&ada, "general", Visibility::Public);
-        rooms.push(store.create_room(NewRoom { created_at: at(second), ..new }).await.unwrap());
+        let new = NewRoom { created_at: at(second), ..new };
+        rooms.push(opened(store.create_room(new).await));
     }
     let new = NewRoom { created_at: at(1), ..new_room(&ada, "General", Visibility::Public) };
     let found = store.find_or_create_room(new).await.unwrap();
-    assert_eq!((&found.conversation, found.created), (&rooms[1], false));
+    assert_eq!(found, OpenOutcome::Existing(rooms[1].clone()));
     assert_eq!(store.room_by_name("general").await.unwrap().as_ref(), Some(&rooms[1]));
 }
 
@@ -187,9 +193,11 @@ pub async fn a_pair_that_parted_keeps_its_conversation(store: &dyn Store) {
     leave(store, pair, &bob).await;
     for (opener, peer) in [(&ada, &bob), (&bob, &ada)] {
         let again = store.open_direct(new_direct(opener, peer)).await.unwrap();
-        assert_eq!((again.conversation.id, again.created), (pair, false));
-        assert_eq!(again.conversation.member_count, 1);
-        assert_eq!(store.direct(opener, peer).await.unwrap(), Some(again.conversation));
+        assert!(!again.is_created());
+        let again = again.conversation().unwrap();
+        assert_eq!(again.id, pair);
+        assert_eq!(again.member_count, 1);
+        assert_eq!(store.direct(opener, peer).await.unwrap(), Some(again));
     }
     assert_eq!(store.member(pair, &bob).await.unwrap(), None);
     assert_eq!(store.heads(&[pair]).await.unwrap()[0].change_seq, 3);

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use chat_proto::{
-    ClientId, ConversationId, DisplayName, Member, MemberProfile, Message, MessageBody, MessageId,
-    RoomName, UserId, Username, Visibility,
+    ClientId, Conversation, ConversationId, DisplayName, Member, MemberProfile, Message,
+    MessageBody, MessageId, RoomName, UserId, Username, Visibility,
 };
 use jiff::Timestamp;
 
 use crate::store::{
     AppendOutcome, ConversationStore, EnsureUser, Head, JoinOutcome, LeaveOutcome, MessageDraft,
-    NewDirect, NewRoom, NewUser, Store, UserStore,
+    NewDirect, NewRoom, NewUser, OpenOutcome, Store, StoreError, UserStore,
 };
 
 /// More memberships than any case needs.
@@ -56,6 +56,7 @@ pub(super) fn new_room(owner: &UserId, name: &str, visibility: Visibility) -> Ne
         visibility,
         owner: owner.clone(),
         created_at: at(0),
+        max_memberships: MANY,
     }
 }
 
@@ -65,7 +66,12 @@ pub(super) async fn room(
     owner: &UserId,
     name: &str,
 ) -> ConversationId {
-    store.create_room(new_room(owner, name, Visibility::Public)).await.unwrap().id
+    opened(store.create_room(new_room(owner, name, Visibility::Public)).await).id
+}
+
+/// The conversation that must have been found or made.
+pub(super) fn opened(outcome: Result<OpenOutcome, StoreError>) -> Conversation {
+    outcome.unwrap().conversation().unwrap()
 }
 
 /// A direct conversation to be opened.
@@ -75,6 +81,7 @@ pub(super) fn new_direct(opener: &UserId, peer: &UserId) -> NewDirect {
         opener: opener.clone(),
         peer: peer.clone(),
         created_at: at(0),
+        max_memberships: MANY,
     }
 }
 
@@ -84,21 +91,21 @@ pub(super) async fn direct(
     opener: &UserId,
     peer: &UserId,
 ) -> ConversationId {
-    store.open_direct(new_direct(opener, peer)).await.unwrap().conversation.id
+    opened(store.open_direct(new_direct(opener, peer)).await).id
 }
 
 /// Makes a user a member of a public room.
 pub(super) async fn join(store: &dyn Store, room: ConversationId, user: &UserId) -> MemberProfile {
     match store.join(room, user, at(1), MANY).await.unwrap() {
-        JoinOutcome::Joined(profile) => profile,
+        JoinOutcome::Joined(profile, _) => profile,
         other => panic!("{other:?}"),
     }
 }
 
 /// Ends a membership.
 pub(super) async fn leave(store: &dyn Store, room: ConversationId, user: &UserId) -> MemberProfile {
-    match store.leave(room, user).await.unwrap() {
-        LeaveOutcome::Left(profile) => profile,
+    match store.leave(room, user, true).await.unwrap() {
+        LeaveOutcome::Left { member, .. } => member,
         other => panic!("{other:?}"),
     }
 }

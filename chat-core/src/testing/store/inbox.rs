@@ -3,8 +3,8 @@
 use chat_proto::{ConversationId, ConversationKind, MessagePreview};
 
 use super::fixture::{
-    append, at, direct, draft, join, leave, member, new_room, room, send, send_many, stored, user,
-    user_id,
+    append, at, direct, draft, join, leave, member, new_room, opened, room, send, send_many,
+    stored, user, user_id,
 };
 use crate::store::{CursorKind, InboxPosition, MessageDraft, NewRoom, Store, UnreadTotal};
 
@@ -76,7 +76,7 @@ pub async fn the_most_recently_active_comes_first(store: &dyn Store) {
     for second in [1, 2, 3] {
         let new = new_room(&ada, "room", chat_proto::Visibility::Public);
         let new = NewRoom { created_at: at(second), ..new };
-        rooms.push(store.create_room(new).await.unwrap().id);
+        rooms.push(opened(store.create_room(new).await).id);
     }
     let order = async || {
         let list = store.summaries(&ada, None, 10).await.unwrap();

@@ -6,12 +6,12 @@ use chat_proto::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::fixture::{
-    MANY, append, at, direct, draft, draft_as, history, join, new_direct, new_room, new_user, room,
-    send, stored, user, user_id,
+    MANY, append, at, direct, draft, draft_as, history, join, new_direct, new_room, new_user,
+    opened, room, send, stored, user, user_id,
 };
 use crate::store::{
     AppendOutcome, EnsureUser, InboxPosition, JoinOutcome, Known, MessageDraft, NewDirect, NewRoom,
-    NewUser, RoomPosition, Store,
+    NewUser, OpenOutcome, RoomPosition, Store,
 };
 
 /// The edges of time, in order, as they are given.
@@ -49,15 +49,16 @@ pub async fn every_time_is_kept_to_the_microsecond(store: &dyn Store) {
         let other = store.user(&other.id).await.unwrap().unwrap();
         assert_eq!((other.created_at, other.last_seen_at), (kept(time), Some(kept(time))));
         let new = NewDirect { created_at: time, ..new_direct(&ada, &other.id) };
-        let pair = store.open_direct(new).await.unwrap().conversation;
+        let pair = opened(store.open_direct(new).await);
         assert_eq!(pair.created_at, kept(time));
         assert_eq!(store.conversation(pair.id).await.unwrap(), Some(pair));
         let new = NewRoom { created_at: time, ..new_room(&ada, "room", Visibility::Public) };
-        let room = store.create_room(new).await.unwrap();
+        let room = opened(store.create_room(new).await);
         assert_eq!(room.created_at, kept(time));
         let summary = store.summary(&ada, room.id).await.unwrap().unwrap();
         assert_eq!((summary.last_activity_at, &summary.conversation), (kept(time), &room));
-        let JoinOutcome::Joined(joined) = store.join(room.id, &other.id, time, MANY).await.unwrap()
+        let JoinOutcome::Joined(joined, _) =
+            store.join(room.id, &other.id, time, MANY).await.unwrap()
         else {
             panic!("anyone joins");
         };
@@ -80,7 +81,7 @@ pub async fn the_list_reaches_over_all_of_time(store: &dyn Store) {
     let mut expected = Vec::new();
     for time in edges() {
         let new = NewRoom { created_at: time, ..new_room(&ada, "room", Visibility::Public) };
-        expected.insert(0, store.create_room(new).await.unwrap().id);
+        expected.insert(0, opened(store.create_room(new).await).id);
     }
     let (mut after, mut listed) = (None, Vec::new());
     while let Some(summary) = store.summaries(&ada, after, 1).await.unwrap().pop() {
@@ -113,7 +114,7 @@ pub async fn the_longest_texts_are_kept(store: &dyn Store) {
         let name = RoomName::parse(&letter.repeat(RoomName::MAX_CHARS)).unwrap();
         let topic = Some(Topic::parse(&"🦊".repeat(Topic::MAX_CHARS)).unwrap());
         let room = NewRoom { name, topic, ..new_room(&new.id, "room", Visibility::Public) };
-        let room = store.create_room(room).await.unwrap();
+        let room = opened(store.create_room(room).await);
         assert_eq!(room.topic.as_ref().unwrap().as_str().chars().count(), Topic::MAX_CHARS);
         let key = room.name.as_ref().unwrap().key();
         assert_eq!(store.room_by_name(&key).await.unwrap().as_ref(), Some(&room));
@@ -137,10 +138,9 @@ pub async fn names_are_compared_by_their_letters(store: &dyn Store) {
     let names = ["\u{e9}", "e", "straße", "fin", "ı", "i", "a b", "a  b"];
     let mut ids = Vec::new();
     for name in names {
-        let opened = store.find_or_create_room(new_room(&ada, name, Visibility::Public)).await;
-        let opened = opened.unwrap();
-        assert!(opened.created, "{name}");
-        ids.push(opened.conversation.id);
+        let made = store.find_or_create_room(new_room(&ada, name, Visibility::Public)).await;
+        assert!(made.as_ref().is_ok_and(OpenOutcome::is_created), "{name}");
+        ids.push(opened(made).id);
     }
     for (name, id) in names.into_iter().zip(ids) {
         let key = RoomName::parse(name).unwrap().key();
@@ -184,7 +184,7 @@ pub async fn limits_reach_from_none_to_all(store: &dyn Store) {
     let carl = user(store, "carl").await;
     assert_eq!(store.join(room, &carl, at(1), 0).await.unwrap(), JoinOutcome::TooMany);
     let joined = store.join(room, &carl, at(1), usize::MAX).await.unwrap();
-    assert!(matches!(joined, JoinOutcome::Joined(_)));
+    assert!(matches!(joined, JoinOutcome::Joined(..)));
     let changes = store.changes(room, u64::MAX, usize::MAX).await.unwrap();
     assert_eq!((changes.events.len(), changes.through, changes.complete), (0, 4, true));
 }

@@ -25,6 +25,7 @@ macro_rules! __store_cases {
                 last_seen_moves_forward_only
                 who_is_known_needs_no_free_name
                 a_search_has_one_order
+                users_seen_together_are_recorded_together
             }
             conversations {
                 a_pair_has_one_direct_conversation
@@ -50,6 +51,11 @@ macro_rules! __store_cases {
                 a_join_passes_over_what_was_said_before
                 joins_at_once_have_a_number_each
                 one_user_joins_once_however_often_at_once
+                conversations_made_at_once_keep_to_the_limit
+                a_room_that_its_owner_leaves_is_inherited_by_the_longest_member
+                the_last_member_leaves_when_that_is_meant
+                of_members_who_leave_at_once_one_is_the_last
+                joins_at_once_are_seen_as_they_took_effect
             }
             memberships {
                 members_are_listed_by_user_id

@@ -7,8 +7,8 @@ use chat_proto::{
 use jiff::SignedDuration;
 
 use super::fixture::{
-    append, at, direct, draft, draft_as, history, join, leave, new_room, room, send, send_many,
-    stored, user, user_id,
+    append, at, direct, draft, draft_as, history, join, leave, new_room, opened, room, send,
+    send_many, stored, user, user_id,
 };
 use crate::store::{AppendOutcome, CursorKind, EnsureUser, Head, MessageDraft, NewUser, Store};
 
@@ -270,7 +270,7 @@ pub async fn a_head_is_visible_to_members_only(store: &dyn Store) {
     let pair = direct(store, &ada, &bob).await;
     let open = room(store, &ada, "general").await;
     let private = new_room(&ada, "secret", Visibility::Private);
-    let private = store.create_room(private).await.unwrap().id;
+    let private = opened(store.create_room(private).await).id;
     join(store, open, &bob).await;
     send(store, open, &ada, "hello").await;
     let visible =

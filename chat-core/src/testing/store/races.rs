@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::fixture::{
     MANY, append, at, breathe, direct, draft, draft_as, head, history, join, leave, new_direct,
-    repeated, room, send, stored, user,
+    opened, repeated, room, send, stored, user,
 };
 use crate::store::{AppendOutcome, CursorAdvance, CursorKind, JoinOutcome, LeaveOutcome, Store};
 
@@ -161,14 +161,15 @@ pub async fn a_user_who_comes_and_goes_at_once_is_in_or_out(store: &dyn Store) {
     let calls = (0..24).map(async |n| {
         if n % 2 == 0 {
             match store.join(room, &bob, at(1), MANY).await.unwrap() {
-                JoinOutcome::Joined(profile) => Some((profile.member.change_seq, true)),
-                JoinOutcome::Already(_) => None,
+                JoinOutcome::Joined(profile, _) => Some((profile.member.change_seq, true)),
+                JoinOutcome::Already(..) => None,
                 other => panic!("{other:?}"),
             }
         } else {
-            match store.leave(room, &bob).await.unwrap() {
-                LeaveOutcome::Left(profile) => Some((profile.member.change_seq, false)),
+            match store.leave(room, &bob, false).await.unwrap() {
+                LeaveOutcome::Left { member, .. } => Some((member.member.change_seq, false)),
                 LeaveOutcome::NotMember => None,
+                LeaveOutcome::LastMember => panic!("ada is there"),
             }
         }
     });
@@ -188,7 +189,7 @@ pub async fn a_pair_that_opens_and_writes_at_once_loses_nothing(store: &dyn Stor
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
     let calls = (0..10).map(async |n| {
         let (opener, peer) = if n % 2 == 0 { (&ada, &bob) } else { (&bob, &ada) };
-        let id = store.open_direct(new_direct(opener, peer)).await.unwrap().conversation.id;
+        let id = opened(store.open_direct(new_direct(opener, peer)).await).id;
         (id, send(store, id, opener, "hi").await)
     });
     let calls = join_all(calls).await;

@@ -286,3 +286,47 @@ pub async fn a_search_has_one_order(store: &dyn Store) {
         assert_eq!(search(store, "", limit).await, found);
     }
 }
+
+/// Users who are seen for the first time together are recorded together, each with an answer of its own:
+/// a name that is taken refuses its own user alone, within one call as well.
+pub async fn users_seen_together_are_recorded_together(store: &dyn Store) {
+    let known = user(store, "known").await;
+    let all = vec![
+        new_user("ada"),
+        named_user("known", "other", "Other"),
+        named_user("bob", "KNOWN", "Bob"),
+        new_user("cy"),
+        named_user("cy2", "CY", "Cy"),
+        new_user("ada"),
+        named_user("dan", "dan", "Dan"),
+    ];
+    let outcomes = store.ensure_users(all.clone()).await.unwrap();
+    let told: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            EnsureUser::Created(user) => format!("+{}", user.id),
+            EnsureUser::Existing(user) => format!("={}", user.id),
+            EnsureUser::UsernameTaken => "taken".to_owned(),
+        })
+        .collect();
+    assert_eq!(told, ["+ada", "=known", "taken", "+cy", "taken", "=ada", "+dan"]);
+    assert_eq!(store.user(&known).await.unwrap().unwrap().username.as_str(), "known");
+    for id in ["bob", "cy2"] {
+        assert_eq!(store.user(&user_id(id)).await.unwrap(), None);
+    }
+    let EnsureUser::Created(cy) = &outcomes[3] else { panic!("{outcomes:?}") };
+    assert_eq!(store.user(&cy.id).await.unwrap().as_ref(), Some(cy));
+    assert_eq!(store.ensure_users(Vec::new()).await.unwrap(), []);
+    let calls = (0..8).map(|n| {
+        let mut users: Vec<_> = (0..6).map(|n| new_user(&format!("crowd{n}"))).collect();
+        users.rotate_left(n % 6);
+        if n % 2 == 1 {
+            users.reverse();
+        }
+        store.ensure_users(users)
+    });
+    let outcomes: Vec<_> = join_all(calls).await.into_iter().flat_map(Result::unwrap).collect();
+    let made = outcomes.iter().filter(|one| matches!(one, EnsureUser::Created(_))).count();
+    let known = outcomes.iter().filter(|one| matches!(one, EnsureUser::Existing(_))).count();
+    assert_eq!((made, known), (6, 42));
+}

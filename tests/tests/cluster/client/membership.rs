@@ -46,7 +46,12 @@ impl Worker {
         if step.joining {
             self.recorder.note(Event::Joining { place: place.clone() });
         }
-        step.command = Some(link.send(kind, &json!({"conversationId": place})).await?);
+        // Whoever is the last one there means to leave, too.
+        let payload = match step.joining {
+            true => json!({"conversationId": place}),
+            false => json!({"conversationId": place, "confirm": true}),
+        };
+        step.command = Some(link.send(kind, &payload).await?);
         Ok(())
     }
 
