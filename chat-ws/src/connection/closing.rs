@@ -84,3 +84,5 @@ pub(super) enum Ending {
 /// How long a close frame may take to be written. It is worth little: a peer that does not read
 /// would not see it anyway.
 pub(super) const CLOSE_FRAME_PATIENCE: Duration = Duration::from_secs(1);
+/// The same for a peer that reads, but too slowly: the end is news to it.
+pub(super) const SLOW_CLOSE_PATIENCE: Duration = Duration::from_secs(5);

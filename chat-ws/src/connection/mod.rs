@@ -28,7 +28,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-use self::closing::{CLOSE_FRAME_PATIENCE, Ending, SLOW};
+use self::closing::{CLOSE_FRAME_PATIENCE, Ending, SLOW, SLOW_CLOSE_PATIENCE};
 use self::direct::{Line, LineStream};
 use self::heart::{Beat, Heart};
 use self::pace::Pace;
@@ -312,10 +312,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
                 self.socket.answer_close().await;
                 Ended::ByPeer(code)
             }
-            // Who reads slowly has as long for the close frame as for any other.
+            // Who reads slowly reads what is on its way before the close frame.
             Ending::Close(closing) if closing == SLOW => {
-                let patience = self.config.write_timeout.max(patience);
-                self.socket.close(closing, patience, patience).await;
+                let writing = self.config.write_timeout.min(SLOW_CLOSE_PATIENCE);
+                self.socket.close(closing, writing, patience.max(writing)).await;
                 Ended::ByServer(closing)
             }
             Ending::Close(closing) => {

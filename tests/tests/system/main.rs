@@ -13,6 +13,7 @@ mod limits;
 mod nodes;
 mod person;
 mod server;
+mod unread;
 
 use std::time::Duration;
 
@@ -61,6 +62,9 @@ on_every_database! {
         a_flood_of_messages_is_refused_with_a_time_to_come_back
         a_reader_that_stops_is_closed_resumes_and_costs_bounded_memory
         a_flood_of_pings_does_no_harm
+    }
+    unread {
+        clients_that_read_nothing_take_nothing_from_others
     }
     nodes {
         two_nodes_over_one_database_tell_one_order
