@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Actor, Chat};
 use crate::access::Action;
 use crate::error::ChatError;
+use crate::sharded::lock;
 use crate::store::{JoinOutcome, LeaveOutcome, NewRoom, RoomPosition};
 
 const TOO_MANY_MEMBERSHIPS: ChatError =
@@ -108,12 +109,16 @@ impl Chat {
         let leaving = self.engine.shown.members.leave(id, &actor.user_id);
         match self.within(leaving).await? {
             LeaveOutcome::Left(member) => {
-                let change = ChangeEvent::MemberLeft {
-                    conversation_id: id,
-                    change_seq: member.member.change_seq,
-                    member,
-                };
-                self.engine.router.announce(change, actor.origin());
+                // Who has left does not stop typing after that.
+                if lock(&self.engine.typing).leave(id, &actor.user_id) {
+                    self.tell_typing_stopped(id, &actor.user_id);
+                }
+                let change_seq = member.member.change_seq;
+                let change = ChangeEvent::MemberLeft { conversation_id: id, change_seq, member };
+                let router = &self.engine.router;
+                router.announce(change, actor.origin());
+                // Once that is told, nothing of the room reaches the user's devices here any more.
+                router.tell_here(id, change_seq).await;
                 Ok(())
             }
             LeaveOutcome::NotMember => Err(ChatError::NotFound),

@@ -197,7 +197,8 @@ impl Replay {
                     queue.pop_front();
                 }
                 let Part { conversation, since, .. } = *queue.front()?;
-                let reading = async move { changes_since(&reader, &user, conversation, since).await };
+                let reading =
+                    async move { changes_since(&reader, &user, conversation, since).await };
                 reading.map_ok(Read::Changes).boxed()
             }
             Stage::Done => return None,
