@@ -3,22 +3,24 @@
 
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashSet;
 
-use chat_core::proto::ConversationId;
+use chat_core::proto::{ConversationId, ConversationTarget};
 use chat_core::{Actor, Chat};
 use common::{Device, chat, chat_with, unlimited};
 use serde_json::{Value, json};
 
 /// Rooms that are left, one after the other, while others type there.
-const ROUNDS: usize = 300;
+const ROUNDS: usize = 200;
+/// Who type there.
+const MEMBERS: usize = 10;
 
-/// Starts and stops typing in a room until told to stop.
-async fn types(chat: Chat, user: &'static str, room: ConversationId, stop: Arc<AtomicBool>) {
+/// Starts and stops typing in a room, as often as others are told of it at once.
+async fn types(chat: Chat, user: String, room: ConversationId) {
     let actor = Actor::user(user.parse().unwrap());
-    while !stop.load(Ordering::Relaxed) {
+    for _ in 0..4 {
         chat.start_typing(&actor, room).await.unwrap();
+        tokio::task::yield_now().await;
         chat.stop_typing(&actor, room).await.unwrap();
         tokio::task::yield_now().await;
     }
@@ -31,36 +33,42 @@ fn is_of(frame: &Value, room: ConversationId) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_of_a_room_comes_after_the_reply_to_leave() {
     let chat = chat_with(unlimited());
-    let mut ada = Device::attach(&chat, "ada").await;
-    let mut cy = Device::attach(&chat, "cy").await;
     let mut bo = Device::attach(&chat, "bo").await;
     let mut other = Device::attach(&chat, "bo").await;
+    let mut members = Vec::new();
+    for n in 0..MEMBERS {
+        members.push(Device::attach(&chat, &format!("user-{n}")).await.user());
+    }
+    let leaving = Actor::user("bo".parse().unwrap());
     let mut late = Vec::new();
     for round in 0..ROUNDS {
-        let room = ada.creates("tea").await;
-        cy.joins(room).await;
-        bo.joins(room).await;
+        let room = bo.creates("tea").await;
+        let target = ConversationTarget { conversation_id: Some(room), name: None };
+        for member in &members {
+            let member = Actor::user(member.parse().unwrap());
+            chat.join_room(&member, &target).await.unwrap();
+        }
         bo.everything().await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let typing = ["ada", "cy"]
-            .map(|user| tokio::spawn(types(chat.clone(), user, room, Arc::clone(&stop))));
-        bo.event("typing.started").await;
+        let typing: Vec<_> = members
+            .iter()
+            .map(|member| tokio::spawn(types(chat.clone(), member.clone(), room)))
+            .collect();
         let id = bo.begin("conversation.leave", json!({"conversationId": room}));
         while bo.frame().await["id"] != id {}
-        let after = bo.everything().await;
-        late.extend(after.into_iter().filter(|frame| is_of(frame, room)).map(|f| (round, f)));
+        // The other device is told of the leaving, and that is the last.
         let left = |frame: &Value| frame["type"] == "member.left" && is_of(frame, room);
         while !left(&other.frame().await) {}
-        let after = other.everything().await;
-        late.extend(after.into_iter().filter(|frame| is_of(frame, room)).map(|f| (round, f)));
-        stop.store(true, Ordering::Relaxed);
         for typing in typing {
             typing.await.unwrap();
         }
-        ada.everything().await;
-        cy.everything().await;
+        for device in [&mut bo, &mut other] {
+            let after = device.everything().await;
+            late.extend(after.into_iter().filter(|frame| is_of(frame, room)).map(|f| (round, f)));
+        }
     }
-    assert!(late.is_empty(), "{} after the reply, the first {:?}", late.len(), late[0]);
+    assert!(chat.conversations(&leaving, None, None).await.unwrap().data.is_empty());
+    let rounds: HashSet<_> = late.iter().map(|(round, _)| round).collect();
+    assert!(late.is_empty(), "in {} of {ROUNDS} rounds, the first {:?}", rounds.len(), late[0]);
 }
 
 #[tokio::test(start_paused = true)]
