@@ -1,10 +1,13 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::Instrument;
 
 /// The tasks of one engine: it can stop them, and a panic in one is told and harms no other.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +63,34 @@ impl Tasks {
         }));
     }
 
+    /// Starts work that goes on whether or not its owner asks for the result, and that stops when its
+    /// owner drops it.
+    ///
+    /// For whatever asks a store on behalf of a remote side: a future that nobody polls keeps the
+    /// connection of the pool that it was given, and its timeout does not run.
+    pub(crate) fn start<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Running<T> {
+        let task = self.passing.spawn(work.in_current_span());
+        Running { name, task: AbortOnDropHandle::new(task) }
+    }
+
+    /// Carries work out as part of the caller where it is done at once, and as a task of its own, as
+    /// [`Tasks::start`] has it, where it must wait. None when that task panicked.
+    pub(crate) async fn drive<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let mut work = Box::pin(work);
+        if let Some(done) = (&mut work).now_or_never() {
+            return Some(done);
+        }
+        self.start(name, work).await
+    }
+
     /// Carries work to its end even if the caller goes away. None when it panicked.
     pub(crate) async fn carry_out<T: Send + 'static>(
         &self,
@@ -93,5 +124,28 @@ impl Tasks {
     pub(crate) fn cancel(&self) {
         self.stopping.cancel();
         self.stop.cancel();
+    }
+}
+
+/// Work that is under way as a task of its own. Dropping this stops it.
+///
+/// Awaited, it is the work's result; none when the work panicked, which is logged, or when the runtime
+/// shuts down. Safe to cancel, but not to be awaited again once the result is out.
+#[derive(Debug)]
+pub(crate) struct Running<T> {
+    name: &'static str,
+    task: AbortOnDropHandle<T>,
+}
+
+impl<T> Future for Running<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        self.task.poll_unpin(context).map(|done| {
+            if done.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
+                tracing::error!(task = self.name, "work for a session panicked");
+            }
+            done.ok()
+        })
     }
 }

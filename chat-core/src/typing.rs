@@ -107,6 +107,13 @@ impl TypingTable {
         typing.settle(&self.turns, now())
     }
 
+    /// Forgets a user who leaves the conversation; returns whether others are to be told, before they are
+    /// told of the leaving, that the user does not type. That is not counted as a turn.
+    pub(crate) fn leave(&mut self, place: ConversationId, user: &UserId) -> bool {
+        let typing = self.entries.remove(&(place, user.clone()));
+        typing.is_some_and(|typing| typing.shown.is_some())
+    }
+
     /// What has become due: of users who have not been heard of in time, and of those of whom others
     /// could not be told before.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<Told> {
@@ -160,6 +167,23 @@ mod tests {
         assert_eq!(table.due(now + Duration::from_secs(3)), [told]);
         assert!(table.due(now + Duration::from_secs(9)).is_empty());
         assert!(table.entries.is_empty());
+    }
+
+    #[test]
+    fn who_leaves_is_not_told_of_any_more() {
+        let (mut table, (place, user)) = (table(), ids());
+        let now = Instant::now();
+        assert!(!table.leave(place, &user));
+        // However often others were told before.
+        for _ in 0..10 {
+            table.start(place, &user, now);
+            table.stop(place, &user, || now);
+        }
+        table.start(place, &user, now);
+        table.leave(place, &user);
+        assert!(table.due(now + Duration::from_secs(9)).is_empty());
+        assert!(table.start(place, &user, now));
+        assert!(table.leave(place, &user), "others supposed that the user types");
     }
 
     proptest! {

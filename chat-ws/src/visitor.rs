@@ -1,5 +1,4 @@
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,8 +9,11 @@ use chat_core::proto::{
 use chat_core::{Outgoing, Session};
 use secrecy::SecretString;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::admission::{Admission, Denied};
 use crate::connection::{Closing, Incoming, Speaker, Turn};
@@ -24,8 +26,9 @@ pub(crate) struct Visitor {
     writer: Option<Arc<dyn DirectWriter>>,
 }
 
-/// A check that is under way.
-type Check = Pin<Box<dyn Future<Output = Result<Session, Denied>> + Send>>;
+/// A check that is under way, as a task: it asks the store, which must not depend on whether the peer
+/// reads.
+type Check = AbortOnDropHandle<Result<Session, Denied>>;
 
 enum State {
     /// The first frame must bring a token.
@@ -74,7 +77,8 @@ impl Visitor {
             ) => {
                 let Unknown { admission, place, .. } = *unknown;
                 let token = SecretString::from(String::from(token));
-                let check = Box::pin(async move { admission.admit(&token).await });
+                let check = async move { admission.admit(&token).await };
+                let check = AbortOnDropHandle::new(tokio::spawn(check.in_current_span()));
                 State::Checking { check, id, _place: place }
             }
             (State::Unknown(_), Ok(ClientFrame { id, .. })) => {
@@ -143,7 +147,7 @@ impl Speaker for Visitor {
                     };
                     State::Leaving { last_word: None, code }
                 }
-                State::Checking { check, id, .. } => match check.await {
+                State::Checking { check, id, .. } => match check.await.unwrap_or_else(broken_off) {
                     Ok(mut session) => {
                         note(&session);
                         if let Some(writer) = self.writer.take() {
@@ -174,6 +178,14 @@ impl Speaker for Visitor {
             };
         }
     }
+}
+
+/// What comes of a check whose task broke off.
+fn broken_off(error: JoinError) -> Result<Session, Denied> {
+    if error.is_panic() {
+        tracing::error!("the check of a token panicked");
+    }
+    Err(Denied::Timeout)
 }
 
 /// Puts the answer to `session.authenticate` behind `session.ready`, which is always first.

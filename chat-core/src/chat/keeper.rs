@@ -86,6 +86,11 @@ async fn expire_typing(typing: Arc<Mutex<TypingTable>>, router: Arc<Router>) {
         let now = ticks.tick().await;
         let due = lock(&typing).due(now);
         for Told { conversation: conversation_id, user, typing } in due {
+            // Who has left meanwhile, through another node, is not typing: the leaving said so.
+            let hub = &router.hub;
+            if hub.is_attached(&user) && !hub.is_subscribed(&user, conversation_id) {
+                continue;
+            }
             let user_id = user.clone();
             let event = if typing {
                 SignalEvent::TypingStarted { conversation_id, user_id }

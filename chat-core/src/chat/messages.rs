@@ -98,11 +98,19 @@ impl Chat {
             self.tell_typing_stopped(conversation, &sender);
         }
         // The message is stored: nothing that follows may turn that into a failure.
-        let recipient_online = match self.peer(conversation, &sender).await {
+        let chat = self.clone();
+        let asking = async move { chat.is_peer_online(conversation, &sender).await };
+        let recipient_online = self.engine.tasks.drive("message.peer", asking).await.flatten();
+        Ok(Sent { message, repeated, recipient_online })
+    }
+
+    /// Whether the other user of a direct conversation is online; none in a room, or where that is
+    /// not found out.
+    async fn is_peer_online(&self, conversation: ConversationId, user: &UserId) -> Option<bool> {
+        match self.peer(conversation, user).await {
             Ok(Some(peer)) => Some(self.engine.presence.is_shown_online(&peer).await),
             Ok(None) | Err(_) => None,
-        };
-        Ok(Sent { message, repeated, recipient_online })
+        }
     }
 
     /// A message, by id.

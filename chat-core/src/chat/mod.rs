@@ -44,7 +44,7 @@ use crate::limit::{Budgets, CountedLimit, Counting, Turns};
 use crate::presence::Presence;
 use crate::router::{Router, RouterNotice};
 use crate::store::{Store, StoreError, StoreParts};
-use crate::tasks::Tasks;
+use crate::tasks::{Running, Tasks};
 use crate::typing::TypingTable;
 use crate::within::within;
 use arrivals::{Arrival, Arrivals};
@@ -223,6 +223,16 @@ impl Chat {
         F: Future<Output = Result<T, ChatError>> + Send + 'static,
     {
         self.engine.tasks.carry_out(work).await.unwrap_or(Err(ChatError::Timeout))
+    }
+
+    /// Starts what a remote side has asked for, which goes on whether or not that side lets its
+    /// transport ask for the result. Dropping it stops it.
+    pub(crate) fn start<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Running<T> {
+        self.engine.tasks.start(name, work)
     }
 
     /// Waits for a store, but no longer than configured.

@@ -11,6 +11,7 @@ use super::conversations::as_opened;
 use super::{Actor, Chat};
 use crate::access::Action;
 use crate::error::ChatError;
+use crate::sharded::lock;
 use crate::store::{JoinOutcome, LeaveOutcome, NewRoom, OpenOutcome, RoomPosition};
 
 pub(super) const TOO_MANY_MEMBERSHIPS: ChatError =
@@ -145,20 +146,24 @@ impl Chat {
         let leaving = self.engine.shown.members.leave(id, &actor.user_id, confirm);
         match self.within(leaving).await? {
             LeaveOutcome::Left { member, heir } => {
+                // Who has left does not stop typing after that.
+                if lock(&self.engine.typing).leave(id, &actor.user_id) {
+                    self.tell_typing_stopped(id, &actor.user_id);
+                }
+                let router = &self.engine.router;
                 if let Some(heir) = heir {
                     let change = ChangeEvent::MemberUpdated {
                         conversation_id: id,
                         change_seq: heir.member.change_seq,
                         member: *heir,
                     };
-                    self.engine.router.announce(change, actor.origin());
+                    router.announce(change, actor.origin());
                 }
-                let change = ChangeEvent::MemberLeft {
-                    conversation_id: id,
-                    change_seq: member.member.change_seq,
-                    member,
-                };
-                self.engine.router.announce(change, actor.origin());
+                let change_seq = member.member.change_seq;
+                let change = ChangeEvent::MemberLeft { conversation_id: id, change_seq, member };
+                router.announce(change, actor.origin());
+                // Once that is told, nothing of the room reaches the user's devices here any more.
+                router.tell_here(id, change_seq).await;
                 Ok(())
             }
             LeaveOutcome::LastMember => Err(ChatError::LastMember),

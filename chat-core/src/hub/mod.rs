@@ -9,7 +9,7 @@ mod device;
 mod floors;
 mod outbox;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use chat_proto::{ConversationId, LoginSessionId, UserId};
 use foldhash::HashSet;
@@ -57,11 +57,12 @@ impl Room {
         Arc::make_mut(&mut devices).push(Arc::clone(device));
     }
 
-    /// Removes devices; returns whether none is left.
-    fn remove(&self, gone: impl Fn(&Device) -> bool) -> bool {
+    /// Removes devices; returns whether none is left, and the fan-outs that may still reach them.
+    fn remove(&self, gone: impl Fn(&Device) -> bool) -> (bool, UnderWay) {
         let mut devices = lock(&self.devices);
+        let under_way = UnderWay(Arc::downgrade(&devices));
         Arc::make_mut(&mut devices).retain(|device| !gone(device));
-        devices.is_empty()
+        (devices.is_empty(), under_way)
     }
 
     /// The devices at this moment.
@@ -81,6 +82,17 @@ pub(crate) struct Detached {
     pub(crate) told: Vec<ConversationId>,
 }
 
+/// Fan-outs that took a room's list before it changed: each holds the list while it goes over it.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay(Weak<Vec<Arc<Device>>>);
+
+impl UnderWay {
+    /// Whether none is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
 /// What came of ending a subscription.
 #[derive(Debug)]
 pub(crate) enum Unsubscribed {
@@ -88,6 +100,10 @@ pub(crate) enum Unsubscribed {
     Done {
         /// Whether no device here is told of the conversation any more.
         emptied: bool,
+        /// The user's devices.
+        devices: Vec<Arc<Device>>,
+        /// What may still reach them.
+        under_way: UnderWay,
     },
     /// The user has joined again by a later change, and is still told.
     JoinedAgain { joined: u64, devices: Vec<Arc<Device>> },
@@ -125,7 +141,7 @@ impl Hub {
             .memberships
             .conversations()
             .filter(|conversation| {
-                self.remove_from_room(*conversation, |other| other.id == device.id)
+                self.remove_from_room(*conversation, |other| other.id == device.id).0
             })
             .collect();
         let last = user.devices.is_empty();
@@ -172,8 +188,9 @@ impl Hub {
             }
             Some(_) => {
                 attached.memberships.remove(conversation);
-                let emptied = self.remove_from_room(conversation, |device| device.user == *user);
-                Unsubscribed::Done { emptied }
+                let (emptied, under_way) =
+                    self.remove_from_room(conversation, |device| device.user == *user);
+                Unsubscribed::Done { emptied, devices: attached.devices.clone(), under_way }
             }
             None => Unsubscribed::Unknown,
         }
@@ -192,18 +209,19 @@ impl Hub {
         &self,
         conversation: ConversationId,
         gone: impl Fn(&Device) -> bool,
-    ) -> bool {
+    ) -> (bool, UnderWay) {
         let mut rooms = self.rooms.lock(&conversation);
-        let emptied = rooms.get(&conversation).is_some_and(|room| room.remove(gone));
+        let Some(room) = rooms.get(&conversation) else { return (false, UnderWay::default()) };
+        let (emptied, under_way) = room.remove(gone);
         if emptied {
             rooms.remove(&conversation);
         }
-        emptied
+        (emptied, under_way)
     }
 
     /// Offers a delivery to every device that is told of a conversation when this begins, but not to
     /// those of `except`. Nobody waits for it to end: a device that leaves meanwhile may get it still,
-    /// which callers rule out for changes.
+    /// until what [`Hub::unsubscribe`] says is under way is over.
     pub(crate) fn fan_out(
         &self,
         conversation: ConversationId,
@@ -215,6 +233,11 @@ impl Hub {
         Device::deliver_to_all(&room.devices(), &Batch::new(delivery), |device| {
             except != Some(&device.user)
         });
+    }
+
+    /// Offers a delivery to these devices.
+    pub(crate) fn deliver_to_devices(&self, devices: &[Arc<Device>], delivery: &Delivery) {
+        Device::deliver_to_all(devices, &Batch::new(delivery), |_| true);
     }
 
     /// Offers a delivery to every device of these users.

@@ -14,6 +14,9 @@ use crate::sharded::lock;
 const MAX_DELIVERIES: usize = 256;
 /// The most bytes of frames that wait for one device.
 const MAX_BYTES: usize = 1024 * 1024;
+/// Of these bytes, what answers leave for deliveries however large they are: who reads a large answer
+/// is not ended for the first message that comes meanwhile.
+const LEFT_BY_ANSWERS: usize = MAX_BYTES / 4;
 /// Deliveries from which on droppable ones are dropped.
 const CROWDED: usize = MAX_DELIVERIES / 2;
 
@@ -67,6 +70,10 @@ pub(crate) struct End {
 ///
 /// Whoever offers never waits. When the bound is reached, what may be lost is dropped first; when
 /// that is not enough, the device's connection is to end, and what it missed it resumes.
+///
+/// Answers do not wait here, but they count: what is kept for a device that does not read is bounded as
+/// a whole. Since a session begins a command when the answer before is written, that is one answer, of
+/// whatever size it is, and what it leaves of the bound.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Outbox {
@@ -89,6 +96,8 @@ struct State {
     taker: Option<Waker>,
     /// Wakes the same task where it waits for an end only.
     watcher: Option<Waker>,
+    /// Bytes of answers that are not written yet.
+    answers: usize,
 }
 
 impl Outbox {
@@ -130,6 +139,17 @@ impl Outbox {
     /// Ends that, if it has not ended before.
     pub(crate) fn reclaim(&self) -> Option<Floors> {
         lock(&self.state).lent.take()
+    }
+
+    /// Counts bytes of answers that wait for the device.
+    pub(crate) fn hold_answers(&self, bytes: usize) {
+        lock(&self.state).answers += bytes;
+    }
+
+    /// Counts them no more: they are written.
+    pub(crate) fn release_answers(&self, bytes: usize) {
+        let mut state = lock(&self.state);
+        state.answers = state.answers.saturating_sub(bytes);
     }
 
     /// Adds an item, unless the connection is to end.
@@ -279,9 +299,11 @@ impl State {
     }
 
     fn has_room_for(&self, item: &Item) -> bool {
+        let answers = self.answers.min(MAX_BYTES - LEFT_BY_ANSWERS);
         // A single delivery over the bound is let into an empty queue, or it could never be sent.
         self.queue.is_empty()
-            || (self.queue.len() < MAX_DELIVERIES && self.bytes + item.bytes() <= MAX_BYTES)
+            || (self.queue.len() < MAX_DELIVERIES
+                && answers + self.bytes + item.bytes() <= MAX_BYTES)
     }
 
     fn drop_ephemeral(&mut self) {
@@ -382,6 +404,31 @@ mod tests {
         assert_eq!(ending(&outbox), None);
         outbox.offer(item());
         assert_eq!(ending(&outbox), Some(CloseCode::SlowReader));
+    }
+
+    #[test]
+    fn answers_count_and_leave_a_part_to_deliveries() {
+        let frame = Frame::signal(&SignalEvent::SessionRevoked {}, None);
+        let size = 64 * 1024;
+        for (answers, expected) in
+            [(0, 16), (MAX_BYTES / 2, 8), (MAX_BYTES * 3 / 4, 4), (MAX_BYTES * 10, 4)]
+        {
+            let outbox = Outbox::default();
+            outbox.hold_answers(answers);
+            let mut taken = 0;
+            while ending(&outbox).is_none() {
+                outbox.offer(Item::Delivery(Delivery::counted(frame.clone(), size)));
+                taken += 1;
+            }
+            assert_eq!(taken - 1, expected, "beside {answers} bytes of answers");
+        }
+        let outbox = Outbox::default();
+        outbox.hold_answers(MAX_BYTES);
+        outbox.release_answers(MAX_BYTES);
+        for _ in 0..16 {
+            outbox.offer(Item::Delivery(Delivery::counted(frame.clone(), size)));
+        }
+        assert_eq!(ending(&outbox), None, "what is written does not count");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_proto::{ChangeEvent, UserId};
+use tokio::time::Instant;
 
 use super::lane::{Change, Lane, Work};
 use super::{Router, causes};
@@ -16,6 +17,9 @@ const BATCH: usize = 64;
 const REFILL: usize = 256;
 /// The first pause before another try while the store does not answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How long what is being told of a conversation is waited for before who has left is told so. It is a
+/// matter of microseconds: nothing of it waits.
+const UNDER_WAY: Duration = Duration::from_millis(100);
 /// The longest pause between tries while the store does not answer.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
@@ -36,7 +40,7 @@ impl Router {
             let done = match lane.next(BATCH) {
                 Work::Rest => return,
                 Work::Deliver(changes) => {
-                    self.deliver(lane, &changes);
+                    self.deliver(lane, &changes).await;
                     Ok(())
                 }
                 Work::Refill { since } => self.refill(lane, since).await,
@@ -79,7 +83,7 @@ impl Router {
             let through = changes.through;
             let passed = lane.refill(changes.events, through);
             tracing::debug!(conversation = %lane.conversation, since, through, "filled a gap");
-            self.deliver(lane, &passed);
+            self.deliver(lane, &passed).await;
             if through <= since {
                 if changes.complete {
                     lane.give_up(since);
@@ -95,7 +99,7 @@ impl Router {
     }
 
     /// Offers changes to the devices, and follows what they say of who is a member.
-    fn deliver(self: &Arc<Self>, lane: &Lane, changes: &[Change]) {
+    async fn deliver(self: &Arc<Self>, lane: &Lane, changes: &[Change]) {
         let mut frames = Vec::with_capacity(changes.len());
         let mut closed = false;
         for change in changes {
@@ -108,20 +112,33 @@ impl Router {
                 self.enter(change.clone());
                 continue;
             }
-            frames.push(Frame::change(&change.event, change.origin.as_ref()));
+            let frame = Frame::change(&change.event, change.origin.as_ref());
             if let ChangeEvent::MemberLeft { member, change_seq, .. } = &change.event {
                 self.fan_out(lane, &mut frames);
-                closed = self.disappear(lane, &member.member.user_id, *change_seq);
+                closed = self.disappear(lane, frame, &member.member.user_id, *change_seq).await;
+            } else {
+                frames.push(frame);
             }
         }
         self.fan_out(lane, &mut frames);
     }
 
-    /// Ends the subscription of a user who left. Returns whether nobody is left here.
-    fn disappear(&self, lane: &Lane, user: &UserId, left: u64) -> bool {
+    /// Ends the subscription of a user who left and tells of it: to the user's devices it is the last
+    /// that they are told of the conversation. Returns whether nobody is left here.
+    async fn disappear(&self, lane: &Lane, frame: Frame, user: &UserId, left: u64) -> bool {
         let conversation = lane.conversation;
-        match self.hub.unsubscribe(user, conversation, left) {
-            Unsubscribed::Done { emptied: true } => {
+        let telling = Delivery::changes(vec![frame]);
+        let unsubscribed = self.hub.unsubscribe(user, conversation, left);
+        if let Unsubscribed::Done { devices, under_way, .. } = &unsubscribed {
+            let deadline = Instant::now() + UNDER_WAY;
+            while !under_way.is_over() && Instant::now() < deadline {
+                tokio::task::yield_now().await;
+            }
+            self.hub.deliver_to_devices(devices, &telling);
+        }
+        self.hub.fan_out(conversation, &telling, None);
+        match unsubscribed {
+            Unsubscribed::Done { emptied: true, .. } => {
                 self.close(&[conversation]);
                 true
             }
@@ -133,7 +150,7 @@ impl Router {
                 }
                 false
             }
-            Unsubscribed::Done { emptied: false } | Unsubscribed::Unknown => false,
+            Unsubscribed::Done { emptied: false, .. } | Unsubscribed::Unknown => false,
         }
     }
 

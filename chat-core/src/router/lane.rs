@@ -33,6 +33,8 @@ pub(crate) struct Lane {
     state: Mutex<State>,
     /// Wakes a task that waits for a gap to be filled by a late arrival.
     arrived: Notify,
+    /// Wakes whoever waits until a change was delivered.
+    told: Notify,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Lane {
             gate.place(place);
         }
         let state = State { gate, running: false, open: false, delivered: None, closed: false };
-        Self { conversation, state: Mutex::new(state), arrived: Notify::new() }
+        Self { conversation, state: Mutex::new(state), arrived: Notify::new(), told: Notify::new() }
     }
 
     /// Takes a change; returns whether the caller must start the lane's task.
@@ -81,6 +83,18 @@ impl Lane {
         if state.running { state.delivered } else { state.gate.passed() }
     }
 
+    /// Waits until a change was delivered to whoever was there, or the lane has ended. Safe to cancel.
+    pub(super) async fn until_told(&self, change_seq: u64) {
+        loop {
+            let told = self.told.notified();
+            let is_closed = lock(&self.state).closed;
+            if is_closed || self.delivered().is_some_and(|delivered| delivered >= change_seq) {
+                return;
+            }
+            told.await;
+        }
+    }
+
     /// Notes that the lane is heard from the broker, and was compared with the store after that:
     /// it misses nothing that it would not notice. Returns whether to start the lane's task.
     pub(super) fn open(&self, head: u64) -> bool {
@@ -90,6 +104,7 @@ impl Lane {
         });
         lock(&self.state).open = true;
         self.arrived.notify_one();
+        self.told.notify_waiters();
         start
     }
 
@@ -109,6 +124,7 @@ impl Lane {
     pub(super) fn close(&self) {
         lock(&self.state).closed = true;
         self.arrived.notify_one();
+        self.told.notify_waiters();
     }
 
     /// What to do next. After [`Work::Rest`] the task must end: the next arrival starts another.
@@ -119,6 +135,7 @@ impl Lane {
         }
         // Who asks for more has delivered what passed.
         state.delivered = state.gate.passed();
+        self.told.notify_waiters();
         match state.gate.stand() {
             Stand::Ready => Work::Deliver(state.gate.pass(max)),
             Stand::Gap { since } => Work::Refill { since },

@@ -17,6 +17,7 @@ mod reconcile;
 mod traffic;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{ChangeEvent, ConversationId, NodeId, SessionId, SignalEvent, UserId};
@@ -52,6 +53,8 @@ const MAX_WHOLE: usize = 8 * 1024;
 pub(crate) const MAX_CONTACTS: usize = 1_000;
 /// Conversations asked for in one call of the store.
 const CHUNK: usize = 500;
+/// How long somebody waits until a change was told here.
+const TOLD: Duration = Duration::from_secs(1);
 /// Subscriptions asked of the broker at once.
 const CONCURRENT_SUBSCRIPTIONS: usize = 256;
 
@@ -164,6 +167,15 @@ impl Router {
         }
         if lane.hear_of(change_seq) {
             self.run(lane);
+        }
+    }
+
+    /// Waits until this node's devices were told of a change, but not for long: it may be held up by
+    /// one before it that has yet to be read.
+    pub(crate) async fn tell_here(&self, conversation: ConversationId, change_seq: u64) {
+        let Some(lane) = self.lane(conversation) else { return };
+        if tokio::time::timeout(TOLD, lane.until_told(change_seq)).await.is_err() {
+            tracing::warn!(%conversation, change_seq, "devices are told of a change late");
         }
     }
 

@@ -58,7 +58,7 @@ impl Session {
         }
         // From here on, dropping the session undoes what was done.
         let mut session = Self {
-            pipeline: Pipeline::new(chat.clone(), actor(&user, &device)),
+            pipeline: Pipeline::new(chat.clone(), actor(&user, &device), Arc::clone(&device)),
             chat,
             user,
             device,
@@ -70,6 +70,8 @@ impl Session {
             held_until: None,
             expires: identity.expires_at.map(instant_of),
             answers_first: false,
+            last: None,
+            handed_on: 0,
             closing: None,
         };
         // The login may have ended before the device was there to be told of it.

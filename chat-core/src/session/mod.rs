@@ -25,12 +25,14 @@ use crate::direct::DirectWriter;
 use crate::error::ChatError;
 use crate::hub::{Device, End, Floors, Item, Taken};
 use crate::router::causes;
-use pipeline::{Pipeline, Step};
+use pipeline::{Answer, Pipeline, Step};
 use postponed::Postponed;
 use replay::{Part, Replay};
 
 /// The most frames handed to a transport at once.
 const BATCH: usize = 64;
+/// Bytes of answers from which on no further one is handed on with them.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// What a transport does next for a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,10 @@ pub struct Session {
     expires: Option<Instant>,
     /// Whether an answer goes before what waits in the outbox, the next time.
     answers_first: bool,
+    /// An answer that goes behind everything that was taken from the outbox.
+    last: Option<Box<Bytes>>,
+    /// Bytes of answers that the transport was given and has not written yet, as far as is known.
+    handed_on: usize,
     /// The end, once its last word is said.
     closing: Option<CloseCode>,
 }
@@ -107,7 +113,14 @@ impl Session {
     /// Waits for what to do next. Safe to cancel: nothing is lost.
     ///
     /// The first is the greeting, `session.ready`.
+    ///
+    /// Ask again once what was returned is written: the next command begins then, and until then what
+    /// was returned counts against the bound of what is kept for a client that does not read. While a
+    /// write waits, ask [`Session::ended`]. Commands that have begun go on by themselves.
     pub async fn next(&mut self) -> Outgoing {
+        if self.handed_on > 0 {
+            self.device.outbox.release_answers(std::mem::take(&mut self.handed_on));
+        }
         loop {
             if let Some(code) = self.closing {
                 return Outgoing::Close(code);
@@ -149,7 +162,7 @@ impl Session {
             end = device.outbox.ended() => Some(self.close(end)),
             code = expiry(self.expires) => Some(Outgoing::Close(code)),
             () = deadline(patience) => self.break_off(&ChatError::Timeout),
-            step = replay.step(chat, user, floors) => match step {
+            step = replay.step(chat, &user.id, floors) => match step {
                 Ok(frames) => {
                     self.postponed.note_progress();
                     if replay.is_done() {
@@ -184,6 +197,9 @@ impl Session {
 
     /// Waits for an answer, or for something to deliver.
     async fn step_live(&mut self) -> Option<Outgoing> {
+        if self.last.is_some() {
+            return self.deliver_up_to_last();
+        }
         if let Some(resume) = self.pipeline.take_resume() {
             let charged = self.chat.charge_resume(&self.user.id, resume.cursors.len());
             if let Err(error) = charged {
@@ -225,7 +241,7 @@ impl Session {
             step = self.pipeline.next() => {
                 self.answers_first = false;
                 match step {
-                    Step::Answer(frame) => return Some(self.answers(frame)),
+                    Step::Answer(answer) => return self.answers(answer),
                     Step::Resume if self.device.outbox.is_ending() => {
                         return Some(Outgoing::Close(CloseCode::Draining));
                     }
@@ -260,14 +276,49 @@ impl Session {
     }
 
     /// An answer, and those that are ready as well, so that they are written in one go.
-    fn answers(&mut self, first: Bytes) -> Outgoing {
-        let mut frames = vec![first];
-        while frames.len() < BATCH
-            && let Some(Step::Answer(frame)) = self.pipeline.next().now_or_never()
-        {
+    fn answers(&mut self, first: Answer) -> Option<Outgoing> {
+        let mut next = Some(first);
+        let (mut frames, mut bytes) = (Vec::new(), 0);
+        while let Some(Answer { frame, counted, comes_last }) = next {
+            bytes += frame.len();
+            self.note_handed_on(frame.len(), counted);
+            if comes_last {
+                self.put_last(frame);
+                break;
+            }
             frames.push(frame);
+            let has_room = frames.len() < BATCH && bytes < BATCH_BYTES;
+            next = if has_room { self.pipeline.try_next() } else { None };
         }
-        Outgoing::Frames(frames)
+        (!frames.is_empty()).then_some(Outgoing::Frames(frames))
+    }
+
+    /// Has an answer count until the transport asks for what comes after it.
+    fn note_handed_on(&mut self, bytes: usize, counted: usize) {
+        self.handed_on += bytes;
+        if bytes > counted {
+            self.device.outbox.hold_answers(bytes - counted);
+        }
+    }
+
+    /// Puts an answer behind everything that the device is to be told until now.
+    fn put_last(&mut self, answer: Bytes) {
+        if let Some(Taken::Items(items, lent)) = self.device.outbox.try_take(false) {
+            self.restore(lent);
+            self.items.extend(items);
+        }
+        self.last = Some(Box::new(answer));
+    }
+
+    /// Delivers what was taken, and then the answer that was put behind it.
+    fn deliver_up_to_last(&mut self) -> Option<Outgoing> {
+        if let Some(end) = self.device.outbox.try_end() {
+            return Some(self.close(end));
+        }
+        if self.items.is_empty() {
+            return self.last.take().map(|answer| Outgoing::Frames(vec![*answer]));
+        }
+        self.deliver()
     }
 
     /// Takes what came out of the outbox.

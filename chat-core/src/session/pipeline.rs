@@ -1,17 +1,23 @@
 //! A session's commands, from frame to answer.
 //!
 //! Sends that follow one another are put in line at once, or as soon as all nodes have counted them,
-//! and answered as they are stored, so a client may send the next before the last is durable. Any other command begins only when all
-//! before it are answered, and what comes after it waits: so a client may send `conversation.join`
-//! and `message.send` in one go.
+//! and answered as they are stored, so a client may send the next before the last is durable. Any
+//! other command begins only when all before it are answered and the transport asks for more, and
+//! what comes after it waits: so a client may send `conversation.join` and `message.send` in one go.
+//!
+//! What has begun goes on by itself, as a task, whether or not the transport asks for its answer: it
+//! holds a connection of the store, which others wait for, and must not depend on a client's reading.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{ClientFrame, Command, ErrorPayload, FrameId, MessageSend, Reply, ServerFrame};
+use chat_proto::{
+    ClientFrame, Command, ErrorCode, ErrorPayload, FrameId, MessageSend, Reply, ServerFrame,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -19,8 +25,10 @@ use super::command;
 use super::replay::Resume;
 use crate::chat::{Actor, Chat};
 use crate::error::ChatError;
+use crate::hub::Device;
 use crate::limit::Counted;
 use crate::router::causes;
+use crate::tasks::Running;
 
 /// Commands that wait or run, from which on no more are read.
 const MAX_COMMANDS: usize = 64;
@@ -29,6 +37,7 @@ const MAX_COMMANDS: usize = 64;
 pub(super) struct Pipeline {
     chat: Chat,
     actor: Actor,
+    device: Arc<Device>,
     slots: VecDeque<Slot>,
 }
 
@@ -36,27 +45,37 @@ pub(super) struct Pipeline {
 #[derive(Debug)]
 pub(super) enum Step {
     /// An answer.
-    Answer(Bytes),
+    Answer(Answer),
     /// It is a resume's turn: [`Pipeline::take_resume`] has it.
     Resume,
+}
+
+/// An answer, encoded.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answer {
+    pub(super) frame: Bytes,
+    /// How many bytes of it the outbox has counted already.
+    pub(super) counted: usize,
+    /// Whether it goes behind all that the device has been told until now.
+    pub(super) comes_last: bool,
 }
 
 enum Slot {
     /// Waits for those before it.
     Waiting(ClientFrame),
     /// Answered already.
-    Answered(ServerFrame),
+    Answered(Answer),
     /// A send that all nodes count, before it has its place in line.
-    Counting(BoxFuture<'static, Result<(), Duration>>, Option<FrameId>, MessageSend),
+    Counting(Running<Result<(), Duration>>, Option<FrameId>, MessageSend),
     /// A send that has its place in line.
-    Sending(BoxFuture<'static, ServerFrame>),
+    Sending(BoxFuture<'static, Answer>),
     /// Any other command, at the front, being carried out.
-    Running(BoxFuture<'static, ServerFrame>),
+    Running(Running<Answer>, Option<FrameId>),
 }
 
 impl Pipeline {
-    pub(super) const fn new(chat: Chat, actor: Actor) -> Self {
-        Self { chat, actor, slots: VecDeque::new() }
+    pub(super) const fn new(chat: Chat, actor: Actor, device: Arc<Device>) -> Self {
+        Self { chat, actor, device, slots: VecDeque::new() }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -72,7 +91,7 @@ impl Pipeline {
         let slot = match ClientFrame::decode(text) {
             Ok(frame) => Slot::Waiting(frame),
             Err(error) => {
-                Slot::Answered(ServerFrame::Error { id: error.id, payload: error.into() })
+                Slot::Answered(ServerFrame::Error { id: error.id, payload: error.into() }.into())
             }
         };
         self.slots.push_back(slot);
@@ -88,9 +107,9 @@ impl Pipeline {
                     let Slot::Waiting(frame) = std::mem::replace(slot, Slot::empty()) else {
                         continue;
                     };
-                    *slot = count(&self.chat, &self.actor, frame);
+                    *slot = begin_send(&self.chat, &self.actor, frame);
                 }
-                Slot::Waiting(_) | Slot::Running(_) => return,
+                Slot::Waiting(_) | Slot::Running(..) => return,
             }
         }
     }
@@ -114,7 +133,7 @@ impl Pipeline {
     }
 
     /// Puts sends in line whose turn it is to be counted, and asks for the answer of the first slot.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<ServerFrame> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Answer> {
         for slot in &mut self.slots {
             match slot {
                 Slot::Answered(_) | Slot::Sending(_) => {}
@@ -125,21 +144,29 @@ impl Pipeline {
                         break;
                     };
                     *slot = match counted {
-                        Ok(()) => send(&self.chat, &self.actor, id, message),
-                        Err(retry_after) => refused(id, ChatError::RateLimited { retry_after }),
+                        Some(Ok(())) => send(&self.chat, &self.actor, id, message),
+                        Some(Err(retry_after)) => {
+                            refused(id, ChatError::RateLimited { retry_after })
+                        }
+                        None => Slot::Answered(broken_off(id)),
                     };
                 }
-                Slot::Waiting(_) | Slot::Running(_) => break,
+                Slot::Waiting(_) | Slot::Running(..) => break,
             }
         }
         match self.slots.front_mut() {
-            Some(Slot::Sending(answer) | Slot::Running(answer)) => answer.poll_unpin(context),
+            Some(Slot::Sending(answer)) => answer.poll_unpin(context),
+            Some(Slot::Running(answer, id)) => {
+                let id = *id;
+                answer.poll_unpin(context).map(|answer| answer.unwrap_or_else(|| broken_off(id)))
+            }
             Some(Slot::Answered(answer)) => Poll::Ready(answer.clone()),
             Some(Slot::Counting(..) | Slot::Waiting(_)) | None => Poll::Pending,
         }
     }
 
-    /// Waits for the next answer, for ever when there is no command. Safe to cancel.
+    /// Waits for the next answer, for ever when there is no command. Begins the next command if none
+    /// is under way. Safe to cancel.
     pub(super) async fn next(&mut self) -> Step {
         let Some(front) = self.slots.front_mut() else {
             return std::future::pending().await;
@@ -151,39 +178,50 @@ impl Pipeline {
             let Slot::Waiting(frame) = std::mem::replace(front, Slot::empty()) else {
                 return std::future::pending().await;
             };
-            *front = run(&self.chat, &self.actor, frame);
+            *front = begin(&self.chat, &self.actor, &self.device, frame);
         }
         let answer = std::future::poll_fn(|context| self.poll(context)).await;
+        self.finish_first();
+        Step::Answer(answer)
+    }
+
+    /// The next answer, if it is there. Begins nothing.
+    pub(super) fn try_next(&mut self) -> Option<Answer> {
+        let answer = std::future::poll_fn(|context| self.poll(context)).now_or_never()?;
+        self.finish_first();
+        Some(answer)
+    }
+
+    /// Removes the first command, which is answered, and puts in line the sends that waited for it.
+    fn finish_first(&mut self) {
         self.slots.pop_front();
         self.start_sends();
-        Step::Answer(answer.encode().into())
     }
 }
 
 impl Slot {
     /// Stands in for a slot that is being changed.
-    const fn empty() -> Self {
-        Self::Answered(ServerFrame::Error {
-            id: None,
-            payload: ErrorPayload {
-                code: chat_proto::ErrorCode::Internal,
-                message: String::new(),
-                retryable: true,
-                field: None,
-                retry_after_ms: None,
-            },
-        })
+    fn empty() -> Self {
+        Self::Answered(Answer::default())
+    }
+}
+
+impl From<ServerFrame> for Answer {
+    fn from(frame: ServerFrame) -> Self {
+        Self { frame: frame.encode().into(), ..Self::default() }
     }
 }
 
 /// Begins a send: counts it, and puts it in line if that is known at once.
-fn count(chat: &Chat, actor: &Actor, frame: ClientFrame) -> Slot {
+fn begin_send(chat: &Chat, actor: &Actor, frame: ClientFrame) -> Slot {
     let ClientFrame { id, command: Command::MessageSend(message) } = frame else {
-        return run(chat, actor, frame);
+        return Slot::Waiting(frame);
     };
     match chat.count_send(actor) {
         Ok(Counted::Allowed) => send(chat, actor, id, message),
-        Ok(Counted::Asking(counting)) => Slot::Counting(counting, id, message),
+        Ok(Counted::Asking(counting)) => {
+            Slot::Counting(chat.start("session.count", counting), id, message)
+        }
         Err(error) => refused(id, error),
     }
 }
@@ -195,14 +233,12 @@ fn send(chat: &Chat, actor: &Actor, id: Option<FrameId>, message: MessageSend) -
             let chat = chat.clone();
             Slot::Sending(Box::pin(async move {
                 let sent = chat.finish_send(sending).await;
-                answer(
-                    id,
-                    sent.map(|sent| Reply::Sent {
-                        message: sent.message,
-                        repeated: sent.repeated,
-                        recipient_online: sent.recipient_online,
-                    }),
-                )
+                let sent = sent.map(|sent| Reply::Sent {
+                    message: sent.message,
+                    repeated: sent.repeated,
+                    recipient_online: sent.recipient_online,
+                });
+                answer(id, sent).into()
             }))
         }
         Err(error) => refused(id, error),
@@ -210,14 +246,36 @@ fn send(chat: &Chat, actor: &Actor, id: Option<FrameId>, message: MessageSend) -
 }
 
 fn refused(id: Option<FrameId>, error: ChatError) -> Slot {
-    Slot::Answered(answer(id, Err(error)))
+    Slot::Answered(answer(id, Err(error)).into())
 }
 
-fn run(chat: &Chat, actor: &Actor, ClientFrame { id, command }: ClientFrame) -> Slot {
-    let (chat, actor) = (chat.clone(), actor.clone());
-    Slot::Running(Box::pin(
-        async move { answer(id, command::carry_out(&chat, &actor, command).await) },
-    ))
+/// Begins any other command. What it does not do at once it does as a task.
+fn begin(
+    chat: &Chat,
+    actor: &Actor,
+    device: &Arc<Device>,
+    ClientFrame { id, command }: ClientFrame,
+) -> Slot {
+    // Who has left a room is told nothing more of it.
+    let comes_last = matches!(command, Command::ConversationLeave { .. });
+    let (runner, actor, device) = (chat.clone(), actor.clone(), Arc::clone(device));
+    let mut work = Box::pin(async move {
+        let frame = answer(id, command::carry_out(&runner, &actor, command).await);
+        let frame = Bytes::from(frame.encode());
+        let counted = frame.len();
+        device.outbox.hold_answers(counted);
+        Answer { frame, counted, comes_last }
+    });
+    match (&mut work).now_or_never() {
+        Some(answer) => Slot::Answered(answer),
+        None => Slot::Running(chat.start("session.command", work), id),
+    }
+}
+
+/// The answer to a command whose task broke off.
+fn broken_off(id: Option<FrameId>) -> Answer {
+    let payload = ErrorPayload::new(ErrorCode::Internal, "the server failed to carry this out");
+    ServerFrame::Error { id, payload }.into()
 }
 
 fn answer(id: Option<FrameId>, outcome: Result<Reply, ChatError>) -> ServerFrame {

@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use chat_proto::{ChangeEvent, ConversationId, FrameId, Reply, ServerFrame, SignalEvent, User};
+use chat_proto::{ChangeEvent, ConversationId, FrameId, Reply, ServerFrame, SignalEvent, UserId};
 use foldhash::HashMap;
+use futures::{FutureExt, TryFutureExt};
 
 use crate::chat::{Actor, Chat};
 use crate::error::ChatError;
 use crate::hub::{Floors, Unsubscribed};
 use crate::store::{Changes, Known, only};
+use crate::tasks::Running;
 
 /// Changes read from the store at once.
 const PAGE: usize = 64;
@@ -33,8 +35,24 @@ impl Resume {
 #[derive(Debug)]
 pub(super) struct Replay {
     stage: Stage,
+    /// What is being read for the stage, as a task: it goes on, and its timeout runs, even while the
+    /// transport asks for nothing.
+    reading: Option<Running<Result<Read, ChatError>>>,
     /// The answer to give at the end, for a replay that was asked for.
     answer: Option<Answer>,
+}
+
+/// What a stage reads.
+#[derive(Debug)]
+enum Read {
+    SortedOut(SortedOut),
+    /// The frames that announce a conversation.
+    Announced(Vec<Bytes>),
+    /// Nothing is to be announced, since the user has left: the frame that tells so, if there is one.
+    Left(Option<Bytes>),
+    Changes(Changes),
+    /// What the store says now is worth asking for.
+    Again,
 }
 
 #[derive(Debug)]
@@ -58,6 +76,12 @@ pub(super) struct Part {
     pub(super) until: Option<u64>,
 }
 
+impl Part {
+    fn is_told(&self) -> bool {
+        self.until.is_some_and(|until| self.since >= until)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Answer {
     id: Option<FrameId>,
@@ -69,12 +93,12 @@ impl Replay {
     /// Replays what a client asks for, and answers it.
     pub(super) fn resume(resume: Resume) -> Self {
         let answer = Answer { id: resume.id, ..Answer::default() };
-        Self { stage: Stage::Asked(resume.cursors), answer: Some(answer) }
+        Self { stage: Stage::Asked(resume.cursors), reading: None, answer: Some(answer) }
     }
 
     /// Announces a conversation and replays its changes.
     pub(super) const fn appeared(part: Part) -> Self {
-        Self { stage: Stage::Appeared(part), answer: None }
+        Self { stage: Stage::Appeared(part), reading: None, answer: None }
     }
 
     /// Breaks off a replay that the store, being away, cannot go on with. One that was asked for is
@@ -88,6 +112,7 @@ impl Replay {
         if let Some(Answer { id, .. }) = self.answer {
             return Ok(ServerFrame::Error { id, payload: error.payload() }.encode().into());
         }
+        self.reading = None;
         // What is not let pass meanwhile is read when the replay goes on, to its end.
         let parts = match &mut self.stage {
             Stage::Appeared(part) => std::slice::from_mut(part),
@@ -128,71 +153,102 @@ impl Replay {
         matches!(self.stage, Stage::Done)
     }
 
-    /// Reads and encodes the next page. Safe to cancel: it then reads the same page again.
+    /// Reads and encodes the next page. Safe to cancel: what is being read is then taken next time.
     pub(super) async fn step(
         &mut self,
         chat: &Chat,
-        user: &User,
+        user: &UserId,
         floors: &mut Floors,
     ) -> Result<Vec<Bytes>, ChatError> {
-        match &mut self.stage {
+        if self.reading.is_none() {
+            let Some(reading) = self.begin_reading(chat, user) else {
+                let mut frames = Vec::new();
+                self.finish(&mut frames);
+                return Ok(frames);
+            };
+            self.reading = Some(reading);
+        }
+        let Some(reading) = &mut self.reading else { return Ok(Vec::new()) };
+        let read = reading.await;
+        self.reading = None;
+        // Nobody knows what a task would have read that broke off.
+        let read = read.unwrap_or(Err(ChatError::Timeout))?;
+        Ok(self.take(read, chat, user, floors))
+    }
+
+    /// Begins to read what the stage needs; none where that is nothing.
+    fn begin_reading(
+        &mut self,
+        chat: &Chat,
+        user: &UserId,
+    ) -> Option<Running<Result<Read, ChatError>>> {
+        let (reader, user) = (chat.clone(), user.clone());
+        let stage = match &mut self.stage {
             Stage::Asked(cursors) => {
-                let SortedOut { begun, behind, reset } = sort_out(chat, user, cursors).await?;
+                let cursors = cursors.clone();
+                async move { sort_out(&reader, &user, &cursors).await.map(Read::SortedOut) }.boxed()
+            }
+            Stage::Appeared(part) => {
+                let part = *part;
+                async move { announce(&reader, &user, part).await }.boxed()
+            }
+            Stage::Telling(queue) => {
+                while queue.front().is_some_and(Part::is_told) {
+                    queue.pop_front();
+                }
+                let Part { conversation, since, .. } = *queue.front()?;
+                let reading =
+                    async move { changes_since(&reader, &user, conversation, since).await };
+                reading.map_ok(Read::Changes).boxed()
+            }
+            Stage::Done => return None,
+        };
+        Some(chat.start("session.replay", stage))
+    }
+
+    /// Goes on by what was read.
+    fn take(&mut self, read: Read, chat: &Chat, user: &UserId, floors: &mut Floors) -> Vec<Bytes> {
+        let mut frames = Vec::new();
+        match (read, &mut self.stage) {
+            (Read::SortedOut(SortedOut { begun, behind, reset }), Stage::Asked(_)) => {
                 if let Some(answer) = &mut self.answer {
                     answer.reset = reset;
                 }
                 self.stage = Stage::Telling(behind);
-                let mut frames = Vec::new();
                 for (conversation, changes) in begun {
                     frames.extend(self.tell(conversation, changes, chat, user, floors));
                 }
-                self.finish(&mut frames);
-                Ok(frames)
             }
-            Stage::Appeared(part) => {
-                let part = *part;
-                let announced = match announce(chat, user, part).await {
-                    // Joined again in the same moment: what the store says now is worth asking for.
-                    Err(ChatError::Busy) => return Ok(Vec::new()),
-                    announced => announced?,
-                };
-                if let Some(announced) = announced {
-                    floors.replace(part.conversation, part.since);
-                    self.stage = Stage::Telling([part].into());
-                    return Ok(announced);
-                }
-                // A device that was told of it before has yet to be told of the leaving.
-                let left = last_word(chat, user, part).await?;
+            (Read::Announced(announced), Stage::Appeared(part)) => {
+                floors.replace(part.conversation, part.since);
+                self.stage = Stage::Telling([*part].into());
+                return announced;
+            }
+            (Read::Left(left), Stage::Appeared(part)) => {
                 floors.bar(part.conversation);
                 self.stage = Stage::Done;
-                Ok(left.into_iter().collect())
+                return left.into_iter().collect();
             }
-            Stage::Telling(queue) => {
-                let mut frames = Vec::new();
-                if let Some(part) = queue.front_mut() {
-                    let Part { conversation, since, until } = *part;
-                    if until.is_some_and(|until| since >= until) {
-                        queue.pop_front();
-                    } else {
-                        let mut changes = changes_since(chat, user, conversation, since).await?;
-                        if let Some(until) = until {
-                            changes.events.retain(|event| event.change_seq() <= until);
-                            changes.complete |= changes.through >= until;
-                            changes.through = changes.through.min(until);
-                        }
-                        end_with_leaving(&mut changes, user);
-                        part.since = changes.through;
-                        if changes.complete {
-                            queue.pop_front();
-                        }
-                        frames = self.tell(conversation, changes, chat, user, floors);
-                    }
+            (Read::Changes(mut changes), Stage::Telling(queue)) => {
+                let Some(part) = queue.front_mut() else { return frames };
+                let conversation = part.conversation;
+                if let Some(until) = part.until {
+                    changes.events.retain(|event| event.change_seq() <= until);
+                    changes.complete |= changes.through >= until;
+                    changes.through = changes.through.min(until);
                 }
-                self.finish(&mut frames);
-                Ok(frames)
+                end_with_leaving(&mut changes, user);
+                part.since = changes.through;
+                if changes.complete {
+                    queue.pop_front();
+                }
+                frames = self.tell(conversation, changes, chat, user, floors);
             }
-            Stage::Done => Ok(Vec::new()),
+            // Asked again with the next step; nothing else is read for another stage.
+            _ => return frames,
         }
+        self.finish(&mut frames);
+        frames
     }
 
     /// Encodes changes that were read, and notes that the device has been told of them.
@@ -201,11 +257,11 @@ impl Replay {
         conversation: ConversationId,
         changes: Changes,
         chat: &Chat,
-        user: &User,
+        user: &UserId,
         floors: &mut Floors,
     ) -> Vec<Bytes> {
         let Changes { events, through, .. } = changes;
-        chat.engine.router.news.replayed(&user.id, &events);
+        chat.engine.router.news.replayed(user, &events);
         floors.replace(conversation, through);
         if let Some(answer) = &mut self.answer {
             answer.replayed += events.len() as u64;
@@ -243,17 +299,17 @@ struct SortedOut {
 /// Finds out which conversations have gone on, which cannot be replayed, and what is first.
 async fn sort_out(
     chat: &Chat,
-    user: &User,
+    user: &UserId,
     cursors: &[(ConversationId, u64)],
 ) -> Result<SortedOut, ChatError> {
     let max_gap = chat.config().limits.resume_changes as u64;
     // The device is told of every conversation of its user, so the store need not be asked of others.
-    let changes = chat.engine.router.hub.subscribed(&user.id, cursors);
+    let changes = chat.engine.router.hub.subscribed(user, cursors);
     let missed = if changes.is_empty() {
         Vec::new()
     } else {
-        let _turn = chat.read_turn(&user.id).await?;
-        let known = Known { user_id: user.id.clone(), changes };
+        let _turn = chat.read_turn(user).await?;
+        let known = Known { user_id: user.clone(), changes };
         let inbox = &chat.engine.stores.inbox;
         let reading = inbox.missed(std::slice::from_ref(&known), max_gap, PAGE);
         only(chat.within(reading).await?)?
@@ -288,26 +344,24 @@ async fn sort_out(
 /// The next page of what has changed in a conversation.
 async fn changes_since(
     chat: &Chat,
-    user: &User,
+    user: &UserId,
     conversation: ConversationId,
     since: u64,
 ) -> Result<Changes, ChatError> {
-    let _turn = chat.read_turn(&user.id).await?;
+    let _turn = chat.read_turn(user).await?;
     chat.within(chat.engine.stores.messages.changes(conversation, since, PAGE)).await
 }
 
-/// The frames that make a conversation and who is there known; none when the user is not a member
-/// any more.
-async fn announce(
-    chat: &Chat,
-    user: &User,
-    Part { conversation, since, .. }: Part,
-) -> Result<Option<Vec<Bytes>>, ChatError> {
+/// Reads the frames that make a conversation and who is there known, or, when the user is not a
+/// member any more, the one that tells of the leaving: a device that was told of the conversation
+/// before has yet to be told of that.
+async fn announce(chat: &Chat, user: &UserId, part: Part) -> Result<Read, ChatError> {
+    let Part { conversation, since, .. } = part;
     let router = &chat.engine.router;
     // Before anything is read, so that what is read and what is live overlap.
     let unopened = router.hear_unopened(&[conversation]).await;
     router.open_at(unopened, &[]).await?;
-    match chat.own_summary(&Actor::user(user.id.clone()), conversation).await {
+    match chat.own_summary(&Actor::user(user.clone()), conversation).await {
         Ok(mut summary) => {
             // What follows is told change by change, so this is how it stood when the user joined:
             // the cursors were put at the last message.
@@ -329,15 +383,16 @@ async fn announce(
             };
             let here = here.into_iter().map(SignalEvent::PresenceChanged);
             let frames = std::iter::once(event).chain(here).map(|event| event.encode().into());
-            Ok(Some(frames.collect()))
+            Ok(Read::Announced(frames.collect()))
         }
         Err(ChatError::NotFound) => {
             // The user has left since; a lane that never hears of it must not go on.
-            match router.hub.unsubscribe(&user.id, conversation, since + 1) {
-                Unsubscribed::JoinedAgain { .. } => Err(ChatError::Busy),
+            match router.hub.unsubscribe(user, conversation, since + 1) {
+                // Joined again in the same moment.
+                Unsubscribed::JoinedAgain { .. } => Ok(Read::Again),
                 Unsubscribed::Done { .. } | Unsubscribed::Unknown => {
                     router.close(&[conversation]);
-                    Ok(None)
+                    Ok(Read::Left(last_word(chat, user, part).await?))
                 }
             }
         }
@@ -346,7 +401,7 @@ async fn announce(
 }
 
 /// The frame that tells a user of having left.
-async fn last_word(chat: &Chat, user: &User, part: Part) -> Result<Option<Bytes>, ChatError> {
+async fn last_word(chat: &Chat, user: &UserId, part: Part) -> Result<Option<Bytes>, ChatError> {
     let mut since = part.since;
     loop {
         let changes = changes_since(chat, user, part.conversation, since).await?;
@@ -361,7 +416,7 @@ async fn last_word(chat: &Chat, user: &User, part: Part) -> Result<Option<Bytes>
 }
 
 /// Takes away what happened after the user has left: it is not for the user.
-fn end_with_leaving(changes: &mut Changes, user: &User) {
+fn end_with_leaving(changes: &mut Changes, user: &UserId) {
     let Some(place) = changes.events.iter().position(|event| is_leaving(event, user)) else {
         return;
     };
@@ -370,6 +425,6 @@ fn end_with_leaving(changes: &mut Changes, user: &User) {
     changes.complete = true;
 }
 
-fn is_leaving(event: &ChangeEvent, user: &User) -> bool {
-    matches!(event, ChangeEvent::MemberLeft { member, .. } if member.member.user_id == user.id)
+fn is_leaving(event: &ChangeEvent, user: &UserId) -> bool {
+    matches!(event, ChangeEvent::MemberLeft { member, .. } if member.member.user_id == *user)
 }

@@ -35,6 +35,11 @@ impl Closing {
         self.code
     }
 
+    /// The closing of a session (`From<CloseCode>`).
+    const fn of(code: CloseCode) -> Self {
+        Self::new(code.code(), code.reason())
+    }
+
     pub(super) fn frame(self) -> CloseFrame {
         CloseFrame { code: self.code.into(), reason: Utf8Bytes::from_static(self.reason) }
     }
@@ -42,9 +47,12 @@ impl Closing {
 
 impl From<CloseCode> for Closing {
     fn from(code: CloseCode) -> Self {
-        Self::new(code.code(), code.reason())
+        Self::of(code)
     }
 }
+
+/// The peer reads more slowly than it is written to.
+pub(super) const SLOW: Closing = Closing::of(CloseCode::SlowReader);
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +62,7 @@ pub enum Ended {
     ByPeer(Option<u16>),
     /// This side closed it. Whether the peer has read the code is not known.
     ByServer(Closing),
-    /// It broke without a close frame, or the peer stopped reading for longer than the write
-    /// timeout.
+    /// It broke without a close frame.
     Lost,
 }
 
@@ -68,6 +75,8 @@ pub(super) enum Ending {
     Close(Closing),
     /// The peer broke the protocol or a limit: what it sends from now on makes no sense.
     Fault(Closing),
+    /// The peer has not read for longer than the write timeout.
+    Stuck,
     /// There is nobody to talk to.
     Lost,
 }
@@ -75,3 +84,5 @@ pub(super) enum Ending {
 /// How long a close frame may take to be written. It is worth little: a peer that does not read
 /// would not see it anyway.
 pub(super) const CLOSE_FRAME_PATIENCE: Duration = Duration::from_secs(1);
+/// The same for a peer that reads, but too slowly: the end is news to it.
+pub(super) const SLOW_CLOSE_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,6 +1,5 @@
 //! One connection: the loop between a socket and whatever speaks over it.
 
-mod backlog;
 mod chunks;
 mod closing;
 mod config;
@@ -29,8 +28,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-use self::backlog::Backlog;
-use self::closing::Ending;
+use self::closing::{CLOSE_FRAME_PATIENCE, Ending, SLOW, SLOW_CLOSE_PATIENCE};
 use self::direct::{Line, LineStream};
 use self::heart::{Beat, Heart};
 use self::pace::Pace;
@@ -119,7 +117,6 @@ struct Connection<'a, S> {
     config: &'a ConnectionConfig,
     heart: Heart,
     pace: Pace,
-    backlog: Backlog,
     /// Since when the socket has not been read: while something was written or worked on, and for
     /// as long as the speaker or the pace forbids it.
     deaf_since: Option<Instant>,
@@ -142,7 +139,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
             config,
             heart: Heart::new(interval, patience, random_fraction(), now),
             pace: Pace::new(config.frames_per_second, config.frame_burst, now),
-            backlog: Backlog::default(),
             deaf_since: None,
             assembling_since: None,
             deaf_while_assembling: Duration::ZERO,
@@ -160,7 +156,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
             loop {
                 let is_listening = self.get_ready(speaker.wants_messages(), alarm.as_mut());
                 let happening = tokio::select! {
-                    turn = self.backlog.next(speaker) => Happening::Turn(turn),
+                    turn = speaker.next() => Happening::Turn(turn),
                     received = self.socket.receive(), if is_listening => Happening::Received(received),
                     () = &mut alarm => Happening::Alarm,
                     () = begun(self.line.as_deref()) => Happening::Begun,
@@ -201,34 +197,29 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
         if alarm.deadline() != deadline {
             alarm.reset(deadline);
         }
-        self.let_write(self.backlog.is_empty());
+        self.let_write(true);
         is_listening
     }
 
-    /// Waits for a write, which does not last for ever, and listens to the speaker meanwhile.
+    /// Waits for a write, which does not last for ever. Meanwhile the speaker is asked for its end only:
+    /// what it has to say it keeps, within bounds of its own.
     async fn write<P: Speaker>(
         &mut self,
         output: Output,
         speaker: &mut P,
-        mut cut: Cut<'_, '_>,
+        cut: Cut<'_, '_>,
     ) -> Result<(), Ending> {
-        let Self { socket, backlog, .. } = self;
-        let mut write = Box::pin(socket.write(output));
-        // Most writes need not wait, and then nobody need be heard.
+        let mut write = Box::pin(self.socket.write(output));
+        // Most writes need not wait, and then nobody need be asked.
         if let Some(written) = (&mut write).now_or_never() {
             return written;
         }
         let waiting = async {
-            loop {
-                tokio::select! {
-                    biased;
-                    written = &mut write => return written,
-                    () = &mut cut => return Err(Ending::Close(CloseCode::Draining.into())),
-                    turn = backlog.hear(speaker) => match turn {
-                        Turn::Close(closing) => return Err(Ending::Close(closing)),
-                        turn => backlog.push(turn),
-                    },
-                }
+            tokio::select! {
+                biased;
+                written = write => written,
+                () = cut => Err(Ending::Close(CloseCode::Draining.into())),
+                closing = speaker.ended() => Err(Ending::Close(closing)),
             }
         };
         Box::pin(waiting).await
@@ -321,9 +312,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S> {
                 self.socket.answer_close().await;
                 Ended::ByPeer(code)
             }
-            Ending::Close(closing) => {
-                self.socket.close(closing, patience).await;
+            // Who reads slowly reads what is on its way before the close frame.
+            Ending::Close(closing) if closing == SLOW => {
+                let writing = self.config.write_timeout.min(SLOW_CLOSE_PATIENCE);
+                self.socket.close(closing, writing, patience.max(writing)).await;
                 Ended::ByServer(closing)
+            }
+            Ending::Close(closing) => {
+                self.socket.close(closing, CLOSE_FRAME_PATIENCE, patience).await;
+                Ended::ByServer(closing)
+            }
+            // That time is over, but nothing of the frame has been tried yet.
+            Ending::Stuck => {
+                self.socket.close(SLOW, CLOSE_FRAME_PATIENCE, patience).await;
+                Ended::ByServer(SLOW)
             }
             Ending::Fault(closing) => {
                 self.socket.abort(closing, patience).await;

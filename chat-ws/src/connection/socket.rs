@@ -146,9 +146,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         }
     }
 
-    /// Sends a close frame, waits for the answer and ends the stream.
-    pub(super) async fn close(&mut self, closing: Closing, patience: Duration) {
-        if !self.say_goodbye(closing).await {
+    /// Sends a close frame, which may take so long to be written, waits so long for the answer, and
+    /// ends the stream.
+    pub(super) async fn close(&mut self, closing: Closing, writing: Duration, patience: Duration) {
+        if !self.say_goodbye(closing, writing).await {
             return;
         }
         let _ =
@@ -161,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     /// The peer may still be sending. A socket that is dropped with unread bytes is reset, and the
     /// reset overtakes the close frame, so the bytes are read and thrown away for a while.
     pub(super) async fn abort(&mut self, closing: Closing, patience: Duration) {
-        if !self.say_goodbye(closing).await {
+        if !self.say_goodbye(closing, CLOSE_FRAME_PATIENCE).await {
             return;
         }
         let meter = self.codec.get_mut();
@@ -175,9 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         .await;
     }
 
-    async fn say_goodbye(&mut self, closing: Closing) -> bool {
+    async fn say_goodbye(&mut self, closing: Closing, patience: Duration) -> bool {
         let close = self.codec.send(Message::Close(Some(closing.frame())));
-        matches!(timeout(CLOSE_FRAME_PATIENCE, close).await, Ok(Ok(())))
+        matches!(timeout(patience, close).await, Ok(Ok(())))
     }
 }
 
@@ -188,7 +189,7 @@ async fn within(
 ) -> Result<(), Ending> {
     match timeout(patience, step).await {
         Ok(written) => written.map_err(|error| ending(&error)),
-        Err(_) => Err(Ending::Lost),
+        Err(_) => Err(Ending::Stuck),
     }
 }
 

@@ -28,8 +28,8 @@ pub enum Turn {
     /// Close the connection once all that was said before has been written. The speaker is dropped
     /// before the peer has answered.
     Finish(Closing),
-    /// Close the connection at once. What was said before and could not be written yet is dropped:
-    /// the peer has lost the right to it, or will never read it.
+    /// Close the connection at once: the peer has lost the right to what is left, or will never read
+    /// it.
     Close(Closing),
 }
 
@@ -58,12 +58,12 @@ pub trait Speaker: Send {
     /// Waits for the next thing to do. Must be safe to cancel: what has not been returned comes
     /// out of the next call.
     ///
-    /// It is asked even while a write is blocked, so that a [`Turn::Close`] takes effect at once.
+    /// It is asked when all that was said before has been written. So what a speaker has begun must
+    /// not depend on being asked: a peer that does not read would hold whatever it holds.
     fn next(&mut self) -> impl Future<Output = Turn> + Send;
 
     /// Waits until the connection is to end at once, whatever waits to be said. Asked while a write
-    /// is blocked and so much waits that [`next`](Self::next) is not asked for more. Must be safe
-    /// to cancel.
+    /// is blocked, when [`next`](Self::next) is not. Must be safe to cancel.
     ///
     /// A speaker that has nothing to say about it waits for ever, which is the default.
     fn ended(&mut self) -> impl Future<Output = Closing> + Send {

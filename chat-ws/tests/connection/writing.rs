@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_core::proto::Heartbeat;
+use chat_core::proto::{CloseCode, Heartbeat};
 use chat_ws::{Closing, ConnectionConfig, Ended, Incoming, Speaker, Turn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
@@ -31,11 +31,15 @@ impl Speaker for Orator {
         if !self.speech.is_empty() {
             return Turn::Text(std::mem::take(&mut self.speech));
         }
+        Turn::Close(self.ended().await)
+    }
+
+    async fn ended(&mut self) -> Closing {
         match self.ends_at {
             Some(end) => tokio::time::sleep_until(end).await,
             None => std::future::pending().await,
         }
-        Turn::Close(Closing::new(4501, "enough"))
+        Closing::new(4501, "enough")
     }
 }
 
@@ -73,11 +77,52 @@ async fn a_batch_arrives_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_read_is_dropped_after_the_write_timeout() {
+async fn a_peer_that_does_not_read_is_closed_after_the_write_timeout() {
     let start = Instant::now();
     let mut peer = orator(vec![vec![b'x'; 100_000].into()], None, 1024);
-    assert_eq!(peer.ends().await, Ended::Lost);
-    assert_eq!(start.elapsed().as_secs(), 10);
+    let Ended::ByServer(closing) = peer.ends().await else { panic!("not by the server") };
+    assert_eq!(closing.code(), 4001);
+    assert_eq!(start.elapsed().as_secs(), 11, "the close frame gets a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_in_time_is_told_that_it_reads_too_slowly() {
+    // What was being written when the write timeout was over, and then the close frame.
+    let mut peer = orator(vec![vec![b'x'; 100_000].into()], None, 1024);
+    tokio::time::sleep(Duration::from_millis(10_500)).await;
+    assert!(!peer.read_answer().await.fin, "a part of the message");
+    assert_eq!(peer.closed_with().await, 4001);
+    // A speaker that has had enough of a peer that reads a little now and then.
+    let mut peer =
+        Peer::of(Overrun(Some("x".repeat(30_000).into())), ConnectionConfig::default(), 1024);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(peer.read_answer().await.payload.len(), 30_000);
+    assert_eq!(peer.closed_with().await, 4001);
+}
+
+/// Says one thing, and then finds that the peer reads too slowly.
+#[derive(Debug)]
+struct Overrun(Option<Bytes>);
+
+impl Speaker for Overrun {
+    fn receive(&mut self, _: Incoming<'_>) -> Result<(), Closing> {
+        Ok(())
+    }
+
+    fn wants_messages(&self) -> bool {
+        true
+    }
+
+    async fn next(&mut self) -> Turn {
+        match self.0.take() {
+            Some(text) => Turn::Text(vec![text]),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn ended(&mut self) -> Closing {
+        CloseCode::SlowReader.into()
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,6 +159,13 @@ impl Speaker for Lecturer {
         let first = self.said + 1;
         self.said += self.at_once;
         Turn::Text((first..=self.said).map(|n| n.to_string().into()).collect())
+    }
+
+    async fn ended(&mut self) -> Closing {
+        match self.leaves {
+            Turn::Close(closing) => closing,
+            _ => std::future::pending().await,
+        }
     }
 }
 
@@ -179,7 +231,8 @@ async fn what_is_said_while_a_write_is_blocked_is_bounded_and_keeps_its_order() 
     let talker = Talker { said: Arc::clone(&said), ends_at: None };
     let mut peer = Peer::of(talker, ConnectionConfig::default(), 64);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(said.load(Ordering::SeqCst) < 64, "the speaker is left alone");
+    // Of these frames 18 fit into the pipe, and one is being written.
+    assert_eq!(said.load(Ordering::SeqCst), 19, "the speaker is left alone");
     for expected in 0..1_000 {
         assert_eq!(peer.read_answer().await.payload, expected.to_string().as_bytes());
     }
@@ -263,7 +316,8 @@ async fn pongs_do_not_pile_up_for_a_peer_that_does_not_read() {
     }
     // Its own pipe, the codec's read buffer, and the pongs that fit the peer's pipe.
     assert!(taken < 4 * pipe, "{taken}");
-    assert_eq!(peer.ends().await, Ended::Lost);
+    let Ended::ByServer(closing) = peer.ends().await else { panic!("not by the server") };
+    assert_eq!(closing.code(), 4001);
 }
 
 /// Never asks for a message.

@@ -229,7 +229,8 @@ async fn a_peer_that_stops_reading_is_given_up_after_the_write_timeout() {
     for _ in 0..60 {
         talk.ada_sends("x".repeat(4_000)).await;
     }
-    assert!(matches!(soon(connection).await.unwrap(), Ended::Lost));
+    let Ended::ByServer(closing) = soon(connection).await.unwrap() else { panic!("by the server") };
+    assert_eq!(closing, CloseCode::SlowReader.into());
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod names;
 mod nodes;
 mod person;
 mod server;
+mod unread;
 
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ on_every_database! {
         a_name_is_one_in_every_form_on_every_path
         a_name_that_misleads_is_refused
         a_mention_tells_whom_it_names
+    unread {
+        clients_that_read_nothing_take_nothing_from_others
     }
     nodes {
         two_nodes_over_one_database_tell_one_order
