@@ -1,5 +1,6 @@
 //! All paths of the server.
 
+mod address_budget;
 mod catch_panic;
 mod dev_token;
 mod host;
@@ -27,6 +28,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use self::address_budget::{AddressBudget, refuse};
 use self::catch_panic::catch_panic;
 use self::ready::Readiness;
 use self::request_log::log_request;
@@ -50,6 +52,8 @@ struct Inner {
     limit: Duration,
     /// Cancelled when the server begins to stop.
     leaving: CancellationToken,
+    /// How many requests an address may make.
+    budget: AddressBudget,
 }
 
 impl Site {
@@ -67,6 +71,7 @@ impl Site {
             pages: pages(engine, leaving, config, limit),
             limit,
             leaving: leaving.clone(),
+            budget: AddressBudget::new(config),
         }))
     }
 
@@ -80,9 +85,12 @@ impl Site {
     /// Devices connect, and after a restart come back, all at one moment. So their path is looked at
     /// first, and they do not pay for the router.
     pub(crate) async fn answer(self, request: Request) -> Response {
-        let Inner { ws_path, ws, pages, limit, .. } = &*self.0;
+        let Inner { ws_path, ws, pages, limit, budget, .. } = &*self.0;
         if !host::is_told(&request) {
             return attend("(no host)", *limit, request, problem::bad_host).await;
+        }
+        if let Err(wait) = budget.take(&request) {
+            return attend("(refused)", *limit, request, |request| refuse(request, wait)).await;
         }
         if request.uri().path() == ws_path {
             let connect = |request| ws.handle(request).map(|response| response.map(Body::new));
