@@ -17,8 +17,13 @@ LOAD ?=
 BROKER ?= nats
 LISTEN ?= 127.0.0.1:8080
 
+# Of `make mutants`: the file whose code is changed, and further flags of cargo-mutants, such as:
+# make mutants FILE=chat-core/src/hub/floors.rs MUTANTS="--re lets_pass"
+FILE ?=
+MUTANTS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test fmt bench instructions instructions-baseline load performance check-tools test-servers
+.PHONY: help run cluster test fmt bench instructions instructions-baseline load performance mutants check-tools test-servers
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -61,6 +66,14 @@ load: check-tools ## measure the server beside the limits of any (SCENARIO=fan-o
 performance: ## play every scenario and write docs/performance.md
 	$(MAKE) load SCENARIO="$(basename $(notdir $(wildcard benches/load/scenarios/*.toml)))"
 	$${CARGO_TARGET_DIR:-target}/release/chat-load report
+
+# Each change is compiled and tested by itself, with the tests of the file's own package: minutes to hours.
+mutants: check-tools ## change one file's code in many ways, list what no test notices (FILE=...)
+	@cargo mutants --version >/dev/null 2>&1 || { \
+	  echo "cargo-mutants is missing: 'cargo install cargo-mutants --locked' installs it"; exit 1; }
+	@test -f "$(FILE)" || { echo "which file? such as: make mutants FILE=chat-core/src/hub/floors.rs"; exit 1; }
+	cargo mutants --package $(firstword $(subst /, ,$(FILE))) --file $(FILE) --all-features \
+	  --output $${CARGO_TARGET_DIR:-target} $(MUTANTS)
 
 check-tools:
 	@command -v cargo >/dev/null || { \

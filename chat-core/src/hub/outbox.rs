@@ -337,6 +337,9 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use chat_proto::{PresenceEntry, PresenceStatus, SignalEvent, UserId};
     use futures::FutureExt;
 
@@ -358,6 +361,22 @@ mod tests {
 
     fn durable() -> Item {
         Item::Delivery(Delivery::signal(&SignalEvent::SessionRevoked {}, None))
+    }
+
+    /// Counts how often a task is woken.
+    #[derive(Debug, Default)]
+    struct Woken(AtomicUsize);
+
+    impl Woken {
+        fn times(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     fn count(outbox: &Outbox) -> usize {
@@ -464,5 +483,74 @@ mod tests {
         let end = outbox.ended().now_or_never().unwrap();
         assert_eq!((end.code, end.last.is_some()), (CloseCode::SessionRevoked, true));
         assert!(matches!(outbox.try_take(true), Some(Taken::Ended(_))));
+    }
+
+    #[test]
+    fn from_half_full_on_what_may_be_lost_is_dropped() {
+        let outbox = Outbox::default();
+        for _ in 0..CROWDED - 1 {
+            outbox.offer(durable());
+        }
+        outbox.offer(typing());
+        outbox.offer(typing());
+        outbox.offer(presence(&UserId::generate(), PresenceStatus::Online));
+        assert_eq!(count(&outbox), CROWDED + 1, "one of two who type, and a state");
+    }
+
+    #[test]
+    fn a_state_that_is_replaced_counts_once() {
+        let outbox = Outbox::default();
+        let user = UserId::generate();
+        for _ in 0..20_000 {
+            outbox.offer(presence(&user, PresenceStatus::Online));
+        }
+        outbox.offer(durable());
+        assert_eq!(count(&outbox), 2, "the state need not make way");
+    }
+
+    #[test]
+    fn the_first_end_stands_but_for_one_at_once() {
+        let outbox = Outbox::default();
+        assert!(!outbox.is_ending());
+        assert!(outbox.try_end().is_none());
+        outbox.end(CloseCode::Draining);
+        outbox.end(CloseCode::SlowReader);
+        assert_eq!(ending(&outbox), Some(CloseCode::Draining));
+        assert!(outbox.is_ending());
+        assert!(outbox.try_end().is_none(), "what waits is sent first");
+        outbox.end_at_once(None, CloseCode::SessionRevoked);
+        outbox.end_at_once(Some(durable()), CloseCode::SlowReader);
+        let end = outbox.try_end().unwrap();
+        assert_eq!((end.code, end.last.is_some()), (CloseCode::SessionRevoked, false));
+    }
+
+    #[test]
+    fn a_server_that_drains_answers_first() {
+        let outbox = Outbox::default();
+        outbox.end(CloseCode::Draining);
+        assert!(outbox.try_take(false).is_none());
+        assert!(matches!(outbox.try_take(true), Some(Taken::Ended(_))));
+        let outbox = Outbox::default();
+        outbox.end(CloseCode::TokenExpired);
+        assert!(matches!(outbox.try_take(false), Some(Taken::Ended(_))));
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_by_an_item_and_by_an_end() {
+        let outbox = Outbox::default();
+        let (mut taking, woken) = (outbox.take(true), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        assert!(taking.poll_unpin(&mut context).is_pending());
+        outbox.offer(durable());
+        assert_eq!(woken.times(), 1);
+        assert!(taking.poll_unpin(&mut context).is_ready());
+        let (mut taking, mut ending) = (outbox.take(true), outbox.ended());
+        assert!(taking.poll_unpin(&mut context).is_pending());
+        assert!(ending.poll_unpin(&mut context).is_pending());
+        outbox.end_at_once(None, CloseCode::SessionRevoked);
+        assert_eq!(woken.times(), 3, "who takes, and who waits for the end");
+        assert!(taking.poll_unpin(&mut context).is_ready());
+        assert!(ending.poll_unpin(&mut context).is_ready());
     }
 }

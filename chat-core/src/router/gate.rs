@@ -154,9 +154,11 @@ mod tests {
         let mut gate = OrderGate::new();
         gate.offer(5, 5);
         gate.offer(6, 6);
-        assert_eq!(gate.stand(), Stand::Unplaced);
+        assert_eq!((gate.stand(), gate.passed()), (Stand::Unplaced, None));
         gate.place(5);
+        assert_eq!((gate.stand(), gate.passed()), (Stand::Ready, Some(5)));
         assert_eq!(gate.pass(9), [6]);
+        assert_eq!((gate.stand(), gate.passed()), (Stand::Level, Some(6)));
         gate.place(9);
         gate.offer(7, 7);
         assert_eq!(gate.pass(9), [7], "a place is set once");
@@ -178,6 +180,33 @@ mod tests {
         gate.offer(4, 40);
         assert_eq!(gate.refill([(2, 2), (4, 4)], 4), [2, 40], "the waiting copy passes");
         gate.offer(3, 3);
+        assert_eq!(gate.stand(), Stand::Level);
+    }
+
+    #[test]
+    fn a_refill_passes_only_what_lies_between_the_place_and_its_end() {
+        let mut gate = placed();
+        assert_eq!(gate.refill([(1, 1), (2, 2), (3, 3)], 2), [1, 2]);
+        assert_eq!(gate.refill([(2, 2)], 2), [0; 0]);
+        assert_eq!(gate.refill([(2, 2), (3, 3)], 3), [3]);
+        gate.offer(5, 5);
+        assert_eq!(gate.refill([(4, 4)], 5), [4], "the other is overtaken");
+        gate.offer(6, 6);
+        assert_eq!(gate.stand(), Stand::Ready);
+    }
+
+    #[test]
+    fn news_that_was_false_is_forgotten() {
+        let mut gate = placed();
+        gate.offer(3, 3);
+        gate.hear_of(9);
+        gate.give_up(1);
+        assert_eq!(gate.stand(), Stand::Gap { since: 0 }, "said of another place");
+        gate.give_up(0);
+        assert_eq!(gate.stand(), Stand::Level);
+        gate.offer(1, 1);
+        gate.offer(2, 2);
+        assert_eq!(gate.pass(9), [1, 2]);
         assert_eq!(gate.stand(), Stand::Level);
     }
 
