@@ -1,21 +1,34 @@
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
-use chat_core::auth::{PLAIN_SESSION_COOKIE, SECURE_SESSION_COOKIE, cookie_value};
+use chat_core::auth::{
+    DeviceToken, PLAIN_DEVICE_COOKIE, PLAIN_SESSION_COOKIE, SECURE_DEVICE_COOKIE,
+    SECURE_SESSION_COOKIE, cookie_value,
+};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-/// How a browser keeps the token of its login.
+/// How a browser keeps the token of its login, and the one by which its device is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SessionCookie {
-    /// `__Host-sid`, sent over TLS only (and to `localhost`, which browsers trust alike).
+    /// `__Host-sid` and `__Host-device`, sent over TLS only (and to `localhost`, which browsers trust
+    /// alike).
     #[default]
     Secure,
-    /// `sid`, sent over plain HTTP as well: for development.
+    /// `sid` and `device`, sent over plain HTTP as well: for development.
     Plain,
 }
 
 impl SessionCookie {
-    /// The cookie's name.
+    /// The name of the cookie with the device token.
+    #[must_use]
+    pub const fn device_name(self) -> &'static str {
+        match self {
+            Self::Secure => SECURE_DEVICE_COOKIE,
+            Self::Plain => PLAIN_DEVICE_COOKIE,
+        }
+    }
+
+    /// The name of the session cookie.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -27,12 +40,12 @@ impl SessionCookie {
     /// The token in a request's cookies. Only this kind's own name counts: a plain cookie, which
     /// a neighbour on the network can plant, is nothing to a server that sends secure ones.
     pub(crate) fn token(self, headers: &HeaderMap) -> Option<SecretString> {
-        headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|header| header.to_str().ok())
-            .find_map(|header| cookie_value(header, self.name()))
-            .map(SecretString::from)
+        find(headers, self.name())
+    }
+
+    /// The device token in a request's cookies.
+    pub(crate) fn device_token(self, headers: &HeaderMap) -> Option<SecretString> {
+        find(headers, self.device_name())
     }
 
     /// The `Set-Cookie` that hands a token to the browser until its session ends.
@@ -42,21 +55,25 @@ impl SessionCookie {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> HeaderValue {
-        let seconds = expires_at.duration_since(now).as_secs().max(0);
-        self.write(token.expose_secret(), seconds)
+        self.write(self.name(), token, seconds_until(expires_at, now))
+    }
+
+    /// The `Set-Cookie` by which the browser keeps its device token, also when its user logs out.
+    pub(crate) fn issue_device(self, device: &DeviceToken, now: Timestamp) -> HeaderValue {
+        self.write(self.device_name(), &device.token, seconds_until(device.expires_at, now))
     }
 
     /// The `Set-Cookie` that takes the token away again.
     pub(crate) fn clear(self) -> HeaderValue {
-        self.write("", 0)
+        self.write(self.name(), &SecretString::from(""), 0)
     }
 
-    fn write(self, token: &str, max_age: i64) -> HeaderValue {
+    fn write(self, name: &str, token: &SecretString, max_age: i64) -> HeaderValue {
         let secure = match self {
             Self::Secure => "; Secure",
             Self::Plain => "",
         };
-        let name = self.name();
+        let token = token.expose_secret();
         let text =
             format!("{name}={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age={max_age}{secure}");
         let mut value =
@@ -64,6 +81,19 @@ impl SessionCookie {
         value.set_sensitive(true);
         value
     }
+}
+
+fn seconds_until(end: Timestamp, now: Timestamp) -> i64 {
+    end.duration_since(now).as_secs().max(0)
+}
+
+fn find(headers: &HeaderMap, name: &str) -> Option<SecretString> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .find_map(|header| cookie_value(header, name))
+        .map(SecretString::from)
 }
 
 #[cfg(test)]
@@ -85,6 +115,21 @@ mod tests {
             "__Host-sid=t0ken; HttpOnly; SameSite=Lax; Path=/; Max-Age=172800; Secure"
         );
         assert!(!format!("{cookie:?}").contains("t0ken"), "never shown in logs");
+    }
+
+    #[test]
+    fn a_device_token_has_a_cookie_of_its_own() {
+        let now = Timestamp::UNIX_EPOCH;
+        let device = DeviceToken { token: "chd_x.chd_y".into(), expires_at: now + 48.hours() };
+        assert_eq!(
+            SessionCookie::Secure.issue_device(&device, now),
+            "__Host-device=chd_x.chd_y; HttpOnly; SameSite=Lax; Path=/; Max-Age=172800; Secure"
+        );
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("sid=s; device=d"));
+        let found = SessionCookie::Plain.device_token(&headers).unwrap();
+        assert_eq!(found.expose_secret(), "d");
+        assert!(SessionCookie::Secure.device_token(&headers).is_none());
     }
 
     #[test]

@@ -192,6 +192,15 @@ impl UserId {
     pub fn generate() -> Self {
         Self(Uuid::now_v7().to_string().into())
     }
+
+    /// Whether the path of an address can carry the id, such as `/users/{id}`.
+    ///
+    /// `.` and `..` are removed by every client before it sends a request, percent-encoded, too
+    /// (RFC 3986 §5.2.4, WHATWG URL). All other ids arrive, where need be percent-encoded.
+    #[must_use]
+    pub fn fits_into_a_path(&self) -> bool {
+        !matches!(self.as_str(), "." | "..")
+    }
 }
 
 impl ClientId {
@@ -212,6 +221,15 @@ mod tests {
         assert_eq!("".parse::<UserId>(), Err(IdError::Empty));
         assert_eq!("a b".parse::<UserId>(), Err(IdError::Character(' ')));
         assert_eq!("x".repeat(65).parse::<UserId>(), Err(IdError::TooLong { max: 64, actual: 65 }));
+    }
+
+    #[test]
+    fn all_user_ids_but_two_fit_into_a_path() {
+        for (id, fits) in
+            [(".", false), ("..", false), ("...", true), ("-", true), ("@@@", true), ("ada", true)]
+        {
+            assert_eq!(id.parse::<UserId>().unwrap().fits_into_a_path(), fits, "{id}");
+        }
     }
 
     #[test]

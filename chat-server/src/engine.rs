@@ -98,7 +98,7 @@ impl Engine {
         let breaker = Breaker::new(breaker_config(config));
         let kept = Arc::new(breaker.guard_accounts(database.accounts(), database.logins()));
         let accounts = PasswordAccounts::new(kept.clone(), kept.clone(), &accounts_config(config))?;
-        let accounts = Arc::new(accounts);
+        let accounts = Arc::new(accounts.with_device_key(&key));
         let jwt = JwtAuthenticator::hs256(
             &key,
             JwtConfig {
@@ -229,7 +229,9 @@ fn cache_config(config: &Config) -> Option<CacheConfig> {
 }
 
 fn accounts_config(config: &Config) -> PasswordAccountsConfig {
+    let defaults = PasswordAccountsConfig::default();
     PasswordAccountsConfig {
+        workers: config.accounts.login_workers.unwrap_or(defaults.workers),
         queue: config.accounts.login_queue,
         session_lifetime: Duration::from_secs(u64::from(config.accounts.session_days) * 86_400),
         throttle: ThrottleConfig {
@@ -237,7 +239,7 @@ fn accounts_config(config: &Config) -> PasswordAccountsConfig {
             attempts_per_minute: config.accounts.logins_per_minute,
             ..ThrottleConfig::default()
         },
-        ..PasswordAccountsConfig::default()
+        ..defaults
     }
 }
 

@@ -190,6 +190,56 @@ fn time_is_kept_within_the_leeway() {
 }
 
 #[test]
+fn every_number_that_is_later_than_all_clocks_is_alike() {
+    let claims = |claims: &str| {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let message = format!("{}.{}", part(r#"{"alg":"HS256"}"#), part(claims));
+        let key = EncodingKey::from_secret(SECRET);
+        let signature = crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+        authenticator().identify(&format!("{message}.{signature}"), now())
+    };
+    for exp in [
+        "253402300799",
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "18446744073709551616.5",
+        "1e20",
+        "1E+308",
+        "1e309",
+        "1e99999999999999999999",
+        &"9".repeat(2_000),
+    ] {
+        let identity = claims(&format!(r#"{{"sub":"ada","exp":{exp}}}"#));
+        let expires_at = identity.unwrap_or_else(|error| panic!("{exp}: {error}")).expires_at;
+        let year = expires_at.unwrap().to_string();
+        assert!(year.starts_with("9999-12-"), "{exp}: {year}");
+        let later = claims(&format!(r#"{{"sub":"ada","exp":{},"nbf":{exp}}}"#, NOW + 60));
+        assert!(matches!(later, Err(AuthError::Invalid)), "not before {exp}");
+    }
+    for exp in [
+        "-1",
+        "-1e400",
+        "-18446744073709551616",
+        "true",
+        "[1]",
+        "{}",
+        r#""1e400""#,
+        r#""inf""#,
+        "null",
+    ] {
+        let refused = claims(&format!(r#"{{"sub":"ada","exp":{exp}}}"#));
+        assert!(matches!(refused, Err(AuthError::Invalid)), "{exp}");
+    }
+    for broken in ["inf", "NaN", "+1", "0x10", "1_000", ""] {
+        let refused = claims(&format!(r#"{{"sub":"ada","exp":{broken}}}"#));
+        assert!(matches!(refused, Err(AuthError::Invalid)), "{broken}");
+    }
+    let twice = claims(&format!(r#"{{"sub":"ada","exp":{},"exp":1e400}}"#, NOW + 60));
+    assert!(matches!(twice, Err(AuthError::Invalid)), "a claim that comes twice");
+}
+
+#[test]
 fn who_is_let_in_within_the_leeway_stays_until_its_end() {
     let end = |exp: i64| {
         let token = signed(&with(&json!({"exp": exp})));

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
@@ -45,6 +46,31 @@ impl HmacKey {
         hash.update(purpose);
         hash.update(self.0.expose_secret());
         Self(hash.finalize().to_vec().into())
+    }
+
+    /// A key of bytes that are random already, and long enough by their type.
+    pub(crate) fn of_random(bytes: &[u8; Self::MIN_BYTES]) -> Self {
+        Self(bytes.to_vec().into())
+    }
+
+    /// The code by which whoever has this key recognises these bytes (HMAC-SHA-256, RFC 2104).
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; Self::MIN_BYTES] {
+        self.hmac(parts).finalize().into_bytes().into()
+    }
+
+    /// Whether this is the [`mac`](Self::mac) of these bytes. Takes as long wherever they differ.
+    pub(crate) fn has_mac(&self, parts: &[&[u8]], mac: &[u8]) -> bool {
+        self.hmac(parts).verify_slice(mac).is_ok()
+    }
+
+    fn hmac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        // HMAC takes keys of every length.
+        let mut hmac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
+            .unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()));
+        for part in parts {
+            hmac.update(part);
+        }
+        hmac
     }
 
     pub(super) fn decoding_key(&self) -> DecodingKey {

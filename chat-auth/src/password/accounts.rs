@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chat_core::auth::{AccountError, Accounts, ClientDetails, Login, PasswordChange, Registration};
@@ -11,11 +11,14 @@ use chat_core::store::{
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
 
-use super::hasher::PasswordHasher;
-use super::throttle::{Throttle, Wait};
+use super::device::DeviceKey;
+use super::hasher::{PasswordHasher, Place, Priority};
+use super::throttle::{Allowance, Source, Throttle, Wait};
 use super::token::SessionToken;
 use super::{InvalidAccountsConfig, PasswordAccountsConfig, policy};
+use crate::HmacKey;
 
 /// Accounts with passwords, and their login sessions.
 ///
@@ -28,12 +31,25 @@ pub struct PasswordAccounts {
     pub(super) sessions: Arc<dyn LoginSessionStore>,
     hasher: PasswordHasher,
     throttle: Arc<Throttle>,
+    devices: DeviceKey,
     session_lifetime: SignedDuration,
     sessions_per_user: usize,
 }
 
+/// How a request is counted.
+struct Standing {
+    source: Source,
+    /// None where no account can be meant.
+    allowance: Option<Allowance>,
+    priority: Priority,
+}
+
 /// The longest life of a session, so that its end is always a date.
 const MAX_SESSION_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
+
+/// How long a login may wait for others and for its own hash. With a full queue, the default cost and
+/// one thread it takes some ten seconds.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The most characters of what a browser calls itself that are kept.
 const USER_AGENT_CHARS: usize = 256;
@@ -61,9 +77,19 @@ impl PasswordAccounts {
             sessions,
             hasher: PasswordHasher::new(config.cost, config.workers, config.queue)?,
             throttle: Arc::new(Throttle::new(&config.throttle)),
+            devices: DeviceKey::random().map_err(|_| InvalidAccountsConfig::Random)?,
             session_lifetime,
             sessions_per_user: config.sessions_per_user,
         })
+    }
+
+    /// Signs [device tokens](chat_core::auth::DeviceToken) with a key that follows from this one, so
+    /// that devices are known to all servers with the same key, and after a restart. Without it, they
+    /// are known to this one until it ends.
+    #[must_use]
+    pub fn with_device_key(mut self, key: &HmacKey) -> Self {
+        self.devices = DeviceKey::new(key);
+        self
     }
 
     /// Forgets sessions that have expired, and returns how many. Expired sessions are never
@@ -87,7 +113,8 @@ impl PasswordAccounts {
         user: &UserId,
         new: &SecretString,
     ) -> Result<Option<Vec<LoginSessionId>>, AccountError> {
-        let password_hash = self.hasher.hash(policy::accept(new)?).await?;
+        let place = self.hasher.place(Priority::Known)?;
+        let password_hash = place.hash(policy::accept(new)?).await?;
         if !self.accounts.set_password(user, password_hash).await? {
             return Ok(None);
         }
@@ -99,33 +126,63 @@ impl PasswordAccounts {
         now.saturating_add(self.session_lifetime).unwrap_or(Timestamp::MAX)
     }
 
+    /// How a request of this client is counted, when it concerns this account.
+    fn standing(&self, account: Option<&Arc<str>>, client: &ClientDetails) -> Standing {
+        let source = client.address.map_or(Source::Unknown, Source::Address);
+        let Some(account) = account else {
+            return Standing { source, allowance: None, priority: Priority::Unknown };
+        };
+        let sent = client.device_token.as_ref();
+        if let Some(device) = self.devices.recognise(sent, account, Timestamp::now()) {
+            return Standing {
+                source: Source::Device(device),
+                allowance: Some(Allowance::Device(Arc::clone(account), device)),
+                priority: Priority::Known,
+            };
+        }
+        let known = client
+            .address
+            .and_then(|address| self.throttle.of_address(account, address, Instant::now()));
+        Standing {
+            source,
+            priority: if known.is_some() { Priority::Known } else { Priority::Unknown },
+            allowance: known.or_else(|| Some(Allowance::Anybody(Arc::clone(account)))),
+        }
+    }
+
     /// Checks the password of an account; the hash that it was found good against is returned.
     ///
     /// Without an account it takes as long, is counted alike, and is refused alike.
     async fn check(
         &self,
-        account: &str,
+        place: &Place,
+        allowance: Allowance,
         password: &SecretString,
         hash: Option<SecretString>,
     ) -> Result<SecretString, AccountError> {
-        self.throttle.admit_account(account, Instant::now())?;
-        match self.hasher.verify(policy::normalize(password), hash.clone()).await {
-            Ok(true) => {
-                self.throttle.succeeded(account);
-                hash.ok_or(AccountError::InvalidCredentials)
+        let checking = async {
+            let attempt = self.throttle.begin(allowance).await?;
+            let is_right = place.verify(policy::normalize(password), hash.clone()).await?;
+            if is_right {
+                attempt.succeeded()
+            } else {
+                attempt.failed()
             }
-            Ok(false) => Err(AccountError::InvalidCredentials),
-            Err(error) => {
-                self.throttle.not_tried(account);
-                Err(error)
-            }
+            Ok::<_, AccountError>(hash.filter(|_| is_right))
+        };
+        match timeout(CHECK_TIMEOUT, checking).await {
+            Ok(checked) => checked?.ok_or(AccountError::InvalidCredentials),
+            Err(_) => Err(AccountError::Busy),
         }
     }
 
-    /// Opens a session for a user, however many there are.
+    /// Opens a session for a user, however many there are, and remembers from where.
     async fn open_session(&self, user: User, client: ClientDetails) -> Result<Login, AccountError> {
         let token = SessionToken::generate().map_err(StoreError::failed)?;
         let now = now();
+        let account: Arc<str> = user.username.key().into();
+        let device = self.devices.issue(client.device_token.as_ref(), &account, now);
+        let device = Some(device.map_err(StoreError::failed)?);
         let session = LoginSession {
             id: LoginSessionId::generate(),
             user_id: user.id.clone(),
@@ -138,7 +195,10 @@ impl PasswordAccounts {
             expires_at: self.session_end(now),
         };
         let ended = self.sessions.insert_login_session(session.clone(), usize::MAX).await?;
-        Ok(Login { user, token: token.into_secret(), session, ended })
+        if let Some(address) = client.address {
+            self.throttle.remember(&account, address, Instant::now());
+        }
+        Ok(Login { user, token: token.into_secret(), session, device, ended })
     }
 
     /// Ends the least recently used sessions of a user who has more than allowed, and tells which.
@@ -174,8 +234,11 @@ impl Accounts for PasswordAccounts {
         client: ClientDetails,
     ) -> Result<Login, AccountError> {
         let password = policy::accept(&registration.password)?;
-        self.throttle.admit_address(client.address, Instant::now())?;
-        let password_hash = self.hasher.hash(password).await?;
+        let standing = self.standing(None, &client);
+        let place = self.hasher.place(standing.priority)?;
+        self.throttle.admit(&standing.source, Instant::now())?;
+        let password_hash = place.hash(password).await?;
+        drop(place);
         let Registration { username, display_name, .. } = registration;
         let user = NewUser {
             id: UserId::generate(),
@@ -196,16 +259,20 @@ impl Accounts for PasswordAccounts {
         password: SecretString,
         client: ClientDetails,
     ) -> Result<Login, AccountError> {
-        self.throttle.admit_address(client.address, Instant::now())?;
-        let Ok(username) = Username::sought(&username) else {
+        let sought = Username::sought(&username).ok();
+        let key = sought.as_ref().map(|name| Arc::from(name.key()));
+        let standing = self.standing(key.as_ref(), &client);
+        let place = self.hasher.place(standing.priority)?;
+        self.throttle.admit(&standing.source, Instant::now())?;
+        let (Some(username), Some(allowance)) = (sought, standing.allowance) else {
             // No account has such a name; only the cost is the same.
-            self.hasher.verify(policy::normalize(&password), None).await?;
+            place.verify(policy::normalize(&password), None).await?;
             return Err(AccountError::InvalidCredentials);
         };
         let account = account_named(&*self.accounts, &username).await?;
-        let key = username.key();
         let hash = account.as_ref().map(|account| account.password_hash.clone());
-        let hash = self.check(&key, &password, hash).await?;
+        let hash = self.check(&place, allowance, &password, hash).await?;
+        drop(place);
         let user = account.ok_or(AccountError::InvalidCredentials)?.user;
         let login = self.open_session(user, client).await?;
         if !self.is_current(&login.user.id, &hash).await? {
@@ -221,15 +288,19 @@ impl Accounts for PasswordAccounts {
         client: ClientDetails,
     ) -> Result<Login, AccountError> {
         let new = policy::accept(&change.new)?;
-        self.throttle.admit_address(client.address, Instant::now())?;
         let account = self.accounts.account(&change.user).await?;
-        let key = account
+        let key: Arc<str> = account
             .as_ref()
-            .map_or_else(|| fold(change.user.as_str()), |account| account.user.username.key());
+            .map_or_else(|| fold(change.user.as_str()), |account| account.user.username.key())
+            .into();
+        let source = self.standing(Some(&key), &client).source;
+        let place = self.hasher.place(Priority::Known)?;
+        self.throttle.admit(&source, Instant::now())?;
         let hash = account.as_ref().map(|account| account.password_hash.clone());
-        self.check(&key, &change.current, hash).await?;
+        self.check(&place, Allowance::LoggedIn(key), &change.current, hash).await?;
         let user = account.ok_or(AccountError::InvalidCredentials)?.user;
-        let password_hash = self.hasher.hash(new).await?;
+        let password_hash = place.hash(new).await?;
+        drop(place);
         if !self.accounts.set_password(&user.id, password_hash).await? {
             return Err(AccountError::InvalidCredentials);
         }

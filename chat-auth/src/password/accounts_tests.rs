@@ -37,7 +37,8 @@ fn ada() -> Registration {
 }
 
 fn from(address: &str) -> ClientDetails {
-    ClientDetails { address: Some(address.parse::<IpAddr>().unwrap()), user_agent: None }
+    let address = Some(address.parse::<IpAddr>().unwrap());
+    ClientDetails { address, ..ClientDetails::default() }
 }
 
 async fn login(
@@ -202,6 +203,135 @@ async fn guesses_made_at_once_are_counted_as_if_made_in_turn() {
     assert_eq!(checked, 5);
 }
 
+/// Somebody without a device that is known fails until there is no more to fail.
+async fn guesses_until_refused(accounts: &PasswordAccounts, address: &str) {
+    for _ in 0..100 {
+        match accounts.login("ada".into(), secret("wrong horse"), from(address)).await {
+            Err(AccountError::InvalidCredentials) => {}
+            Err(AccountError::RateLimited { .. }) => return,
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("guessing is limited");
+}
+
+fn on(device: &Login, address: &str) -> ClientDetails {
+    let device_token = device.device.as_ref().map(|device| device.token.clone());
+    ClientDetails { device_token, ..from(address) }
+}
+
+async fn logs_in(
+    accounts: &PasswordAccounts,
+    client: ClientDetails,
+) -> Result<Login, AccountError> {
+    accounts.login("ada".into(), secret("correct horse"), client).await
+}
+
+#[tokio::test]
+async fn who_has_logged_in_before_is_not_kept_out_by_others_who_guess() {
+    let accounts = over_memory(&cheap());
+    let first = accounts.register(ada(), from("192.0.2.1")).await.unwrap();
+    guesses_until_refused(&accounts, "198.51.100.1").await;
+    // Often enough that it would not go unnoticed if it gave the others more to fail.
+    for _ in 0..7 {
+        let again = logs_in(&accounts, on(&first, "203.0.113.1")).await;
+        assert!(again.is_ok(), "the device, wherever it is: {again:?}");
+        let again = logs_in(&accounts, from("192.0.2.1")).await;
+        assert!(again.is_ok(), "the address, without the device: {again:?}");
+        let refused =
+            accounts.login("ada".into(), secret("wrong horse"), from("198.51.100.1")).await;
+        assert!(matches!(refused, Err(AccountError::RateLimited { .. })), "{refused:?}");
+    }
+    let stranger = logs_in(&accounts, from("198.51.100.77")).await;
+    assert!(matches!(stranger, Err(AccountError::RateLimited { .. })), "{stranger:?}");
+    let change = PasswordChange {
+        user: first.user.id,
+        current: secret("correct horse"),
+        new: secret("battery staple"),
+    };
+    assert!(accounts.change_password(change, from("203.0.113.9")).await.is_ok(), "is logged in");
+}
+
+#[tokio::test]
+async fn what_fails_on_a_device_that_is_known_has_to_wait_as_well() {
+    let accounts = over_memory(&cheap());
+    let first = accounts.register(ada(), from("192.0.2.1")).await.unwrap();
+    let fails = async || {
+        let client = on(&first, "192.0.2.1");
+        accounts.login("ada".into(), secret("wrong horse"), client).await.unwrap_err()
+    };
+    for _ in 0..5 {
+        assert!(matches!(fails().await, AccountError::InvalidCredentials));
+    }
+    assert!(matches!(fails().await, AccountError::RateLimited { .. }));
+    assert!(logs_in(&accounts, from("198.51.100.1")).await.is_ok(), "nobody else waits for it");
+}
+
+#[tokio::test]
+async fn an_address_that_all_share_gives_nobody_the_allowance_of_a_device() {
+    let accounts = over_memory(&cheap());
+    let first = accounts.register(ada(), from("127.0.0.1")).await.unwrap();
+    guesses_until_refused(&accounts, "127.0.0.1").await;
+    guesses_until_refused(&accounts, "127.0.0.2").await;
+    let shared = logs_in(&accounts, from("127.0.0.1")).await;
+    assert!(matches!(shared, Err(AccountError::RateLimited { .. })), "{shared:?}");
+    assert!(logs_in(&accounts, on(&first, "127.0.0.1")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_device_is_known_to_every_server_with_the_same_key_and_to_no_other() {
+    let store = Arc::new(MemoryStore::new());
+    let server = |key: Option<&[u8; 32]>| {
+        let accounts = PasswordAccounts::new(store.clone(), store.clone(), &cheap()).unwrap();
+        match key {
+            Some(key) => accounts.with_device_key(&HmacKey::new(key).unwrap()),
+            None => accounts,
+        }
+    };
+    let first = server(Some(&[7; 32])).register(ada(), from("192.0.2.1")).await.unwrap();
+    for (key, is_known) in [(Some(&[7; 32]), true), (Some(&[8; 32]), false), (None, false)] {
+        let server = server(key);
+        guesses_until_refused(&server, "198.51.100.1").await;
+        assert_eq!(logs_in(&server, on(&first, "203.0.113.1")).await.is_ok(), is_known);
+    }
+}
+
+#[tokio::test]
+async fn right_passwords_at_once_are_no_failures() {
+    let accounts = over_memory(&cheap());
+    let first = accounts.register(ada(), from("127.0.0.1")).await.unwrap();
+    for client in [from("127.0.0.2"), from("127.0.0.1"), on(&first, "192.0.2.1")] {
+        let mut logins = tokio::task::JoinSet::new();
+        for _ in 0..40 {
+            let (accounts, client) = (accounts.clone(), client.clone());
+            logins.spawn(async move { logs_in(&accounts, client).await });
+        }
+        for login in logins.join_all().await {
+            login.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_told_that_there_is_no_room_has_tried_nothing() {
+    let accounts = over_memory(&PasswordAccountsConfig { workers: 1, queue: 3, ..cheap() });
+    accounts.register(ada(), from("192.0.2.1")).await.unwrap();
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let accounts = accounts.clone();
+        guesses.spawn(async move {
+            let client = from("198.51.100.1");
+            accounts.login("ada".into(), secret("wrong horse"), client).await.unwrap_err()
+        });
+    }
+    let refusals = guesses.join_all().await;
+    let busy = refusals.iter().filter(|error| matches!(error, AccountError::Busy)).count();
+    let checked =
+        refusals.iter().filter(|error| matches!(error, AccountError::InvalidCredentials)).count();
+    assert_eq!((busy, checked), (196, 4), "four places");
+    assert!(logs_in(&accounts, from("198.51.100.1")).await.is_ok(), "four of five have failed");
+}
+
 #[tokio::test]
 async fn one_address_has_ten_tries_a_minute_unless_it_is_loopback() {
     let accounts = over_memory(&cheap());
@@ -299,6 +429,7 @@ async fn a_store_that_fails_is_no_wrong_token_and_no_wrong_password() {
 #[tokio::test]
 async fn a_login_that_overlaps_a_change_of_the_password_does_not_outlive_it() {
     let hasher = PasswordHasher::new(cheap().cost, 1, 1).unwrap();
+    let hasher = hasher.place(Priority::Unknown).unwrap();
     let old = hasher.hash(secret("correct horse")).await.unwrap();
     let new = hasher.hash(secret("battery staple")).await.unwrap();
     let account = |password_hash: &SecretString| Account {

@@ -25,11 +25,13 @@ impl Default for HashCost {
 pub struct PasswordAccountsConfig {
     /// The cost of new hashes; older hashes are checked at the cost that they were made with.
     pub cost: HashCost,
-    /// Passwords that are hashed at a time. Each takes one core and [`HashCost::memory_kib`].
-    /// Default: the number of cores.
+    /// Passwords that are hashed at a time. Each takes one core and [`HashCost::memory_kib`], which is
+    /// kept for the next. Default: one less than there are cores, and at least one, so that a flood of
+    /// logins leaves a core to everybody else.
     pub workers: usize,
-    /// Logins that wait for a worker; further ones are told to try again. Default 256, which two
-    /// cores work off in about three seconds.
+    /// Logins that wait for a worker; further ones are told to try again. A quarter as many again wait
+    /// in a line of their own from devices and addresses that have logged in before. Default 256, which
+    /// one core works off in about seven seconds.
     pub queue: usize,
     /// How long a session lives after its last use. Default 30 days.
     pub session_lifetime: Duration,
@@ -43,13 +45,17 @@ impl Default for PasswordAccountsConfig {
     fn default() -> Self {
         Self {
             cost: HashCost::default(),
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            workers: default_workers(),
             queue: 256,
             session_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
             sessions_per_user: 50,
             throttle: ThrottleConfig::default(),
         }
     }
+}
+
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
 }
 
 /// Why a [`PasswordAccountsConfig`] is refused.
@@ -65,4 +71,10 @@ pub enum InvalidAccountsConfig {
     /// No date is that far away.
     #[error("a session lives for at most 10 years")]
     SessionLifetime,
+    /// The system starts no thread for hashing.
+    #[error("a thread to hash passwords cannot be started: {0}")]
+    Thread(std::io::ErrorKind),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Random,
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod authenticator;
 mod config;
+mod device;
 mod hasher;
 mod policy;
 mod throttle;

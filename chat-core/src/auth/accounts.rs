@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_proto::{DisplayName, LoginSessionId, TextError, User, UserId, Username};
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::store::{LoginSession, StoreError};
@@ -20,12 +21,28 @@ pub struct Registration {
 }
 
 /// Where a request to log in comes from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct ClientDetails {
     /// The address, for limits.
     pub address: Option<IpAddr>,
+    /// The [`DeviceToken`] that the device got at its last login, for limits.
+    pub device_token: Option<SecretString>,
     /// What the browser calls itself, for the user's list of sessions.
     pub user_agent: Option<String>,
+}
+
+/// What a device keeps to be known when it logs in the next time.
+///
+/// It is no credential: it opens nothing. Whoever sends it with a login to the same account has
+/// failures of their own to make, so that strangers who guess passwords cannot keep the owner out.
+/// Opaque to clients, and of printable ASCII without spaces, commas and semicolons, so that it may be
+/// the value of a cookie.
+#[derive(Debug, Clone)]
+pub struct DeviceToken {
+    /// The token, in place of the one that the device has had.
+    pub token: SecretString,
+    /// Until when the device is known, unless it logs in before.
+    pub expires_at: Timestamp,
 }
 
 /// Somebody who has just logged in.
@@ -37,6 +54,8 @@ pub struct Login {
     pub token: SecretString,
     /// The session.
     pub session: LoginSession,
+    /// What the device is to keep; none where accounts do not tell devices apart.
+    pub device: Option<DeviceToken>,
     /// Older sessions that had to end for this one, so that their connections can be ended.
     pub ended: Vec<LoginSessionId>,
 }

@@ -14,6 +14,12 @@ pub const SECURE_SESSION_COOKIE: &str = "__Host-sid";
 /// The name of the session cookie in development, over plain HTTP.
 pub const PLAIN_SESSION_COOKIE: &str = "sid";
 
+/// The name of the cookie with the [device token](super::DeviceToken) where it is sent over TLS only.
+pub const SECURE_DEVICE_COOKIE: &str = "__Host-device";
+
+/// The name of the cookie with the device token in development, over plain HTTP.
+pub const PLAIN_DEVICE_COOKIE: &str = "device";
+
 /// The token of an `Authorization` header with the `Bearer` scheme (RFC 6750 §2.1).
 #[must_use]
 pub fn bearer_token(authorization: &str) -> Option<&str> {

@@ -21,11 +21,17 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// A failure of the store.
+    /// [`ChatError::Forbidden`] for a new user with an id that no address can carry, or a failure of
+    /// the store.
     pub async fn admit(&self, claims: &UserClaims) -> Result<User, ChatError> {
         let users = &self.engine.shown.users;
         if let Some(user) = self.within(users.user(&claims.id)).await? {
             return Ok(user);
+        }
+        if !claims.id.fits_into_a_path() {
+            return Err(ChatError::Forbidden(
+                "a new user's id (the token's \"sub\") is not \".\" or \"..\", which no address can carry",
+            ));
         }
         // An id that could not be a new name is none.
         let from_id = Username::parse(claims.id.as_str()).ok();

@@ -2,6 +2,7 @@ use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use chat_core::auth::ClientDetails;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -11,10 +12,13 @@ use crate::problem::Problem;
 use crate::state::{AccountsApi, Api};
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Body {
     username: String,
     #[serde(deserialize_with = "secret")]
     password: SecretString,
+    /// What a program got with its last login. It counts before the browser's cookie.
+    device_token: Option<SecretString>,
 }
 
 /// `POST /auth/login`.
@@ -24,6 +28,8 @@ pub(crate) async fn login(
     Client(client): Client,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Response, Problem> {
+    let device_token = body.device_token.or(client.device_token);
+    let client = ClientDetails { device_token, ..client };
     let login = accounts.login(body.username, body.password, client).await?;
     Ok(logged_in(&api, StatusCode::OK, &login))
 }

@@ -75,6 +75,30 @@ async fn a_login_is_another_session() {
 }
 
 #[tokio::test]
+async fn a_device_is_handed_its_token_and_sends_it_back_by_cookie_or_by_field() {
+    let api = Api::start();
+    let answer = api.anonymous().post("/auth/register", account("ada", "correct horse")).await;
+    assert_eq!(answer.ok(201)["deviceToken"], "ada.");
+    let written: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(written.len(), 2);
+    let device = written[1].to_str().unwrap();
+    assert!(
+        device.starts_with("device=ada.; HttpOnly; SameSite=Lax; Path=/; Max-Age=172"),
+        "{device}"
+    );
+    let browser = api.anonymous().with("cookie", "sid=old; device=x.");
+    let login = browser.post("/auth/login", account("ada", "correct horse")).await.ok(200);
+    assert_eq!(login["deviceToken"], "x.ada.");
+    let mut program = account("ada", "correct horse");
+    program["deviceToken"] = json!("y.");
+    let login = browser.post("/auth/login", program).await.ok(200);
+    assert_eq!(login["deviceToken"], "y.ada.", "what is sent on purpose counts");
+    let token = login["token"].as_str().unwrap();
+    let left = api.bearer(token).post_nothing("/auth/logout").await;
+    assert_eq!(left.headers.get_all("set-cookie").iter().count(), 1, "the device stays known");
+}
+
+#[tokio::test]
 async fn a_wrong_name_and_a_wrong_password_are_the_same() {
     let api = Api::start();
     registers(&api, "ada").await;

@@ -43,6 +43,9 @@ pub struct AccountsConfig {
     pub login_failures: u32,
     /// Logins and registrations of one address each minute. Default 10.
     pub logins_per_minute: u32,
+    /// Passwords that are checked at a time. Without it, one less than there are cores, and at least
+    /// one.
+    pub login_workers: Option<usize>,
     /// Logins that wait while others are checked. Default 256.
     pub login_queue: usize,
     /// Days after its last use until a session ends. Default 30.
@@ -55,6 +58,7 @@ impl Default for AccountsConfig {
             registration: true,
             login_failures: 5,
             logins_per_minute: 10,
+            login_workers: None,
             login_queue: 256,
             session_days: 30,
         }

@@ -134,6 +134,9 @@ impl Config {
         ] {
             within(key, value, &allowed)?;
         }
+        if let Some(workers) = self.accounts.login_workers {
+            within("accounts.login_workers", workers, &(1..=1_024))?;
+        }
         within("store.cache_entries", self.store.cache_entries, &(1..=100_000_000))?;
         within("accounts.session_days", self.accounts.session_days, &(1..=3_650))
     }

@@ -1,8 +1,8 @@
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 
 use crate::soon;
 
@@ -40,6 +40,18 @@ pub(crate) async fn request(
     headers: &[(&str, &str)],
     body: Option<&str>,
 ) -> Answer {
+    request_from(Ipv4Addr::LOCALHOST, address, method, path, headers, body).await
+}
+
+/// The same from an address of the loopback network.
+pub(crate) async fn request_from(
+    source: Ipv4Addr,
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Answer {
     let mut request =
         format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     for (name, value) in headers {
@@ -54,7 +66,9 @@ pub(crate) async fn request(
     request += "\r\n";
     request += body.unwrap_or_default();
     let answer = soon("an answer", async {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
         // The server may answer and close before it has read all of a body that is too large.
         let _ = stream.write_all(request.as_bytes()).await;
         let mut answer = Vec::new();

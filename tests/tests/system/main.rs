@@ -6,6 +6,7 @@ mod bad_input;
 mod chatting;
 mod database;
 mod entering;
+mod guessing;
 mod home;
 mod http;
 mod kill;
@@ -58,6 +59,11 @@ on_every_database! {
         logging_out_ends_the_session_everywhere
         a_password_change_ends_all_other_sessions
         development_ends_with_development
+    }
+    guessing {
+        a_flood_of_failed_logins_costs_a_block_a_worker
+        an_owner_gets_in_while_somebody_guesses
+        every_user_of_a_host_is_found_by_an_address
     }
     kill {
         nothing_acknowledged_is_lost_or_doubled_by_sigkill

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::auth::{
-    AccountError, Accounts, AuthError, Authenticator, ClientDetails, Identity, Login,
+    AccountError, Accounts, AuthError, Authenticator, ClientDetails, DeviceToken, Identity, Login,
     PasswordChange, Registration, UserClaims,
 };
 use chat_core::proto::{DisplayName, LoginSessionId, User, UserId, Username};
@@ -12,7 +12,8 @@ use jiff::{Timestamp, ToSpan as _};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Accounts in memory, with passwords as they are typed: enough to see what the API does with
-/// each outcome. A login as `flooded` is limited, and one as `busy` finds no room.
+/// each outcome. A login as `flooded` is limited, and one as `busy` finds no room. A device token tells
+/// who has logged in with it, one name after the other.
 #[derive(Debug, Default)]
 pub(crate) struct FakeAccounts {
     /// Held for one lookup or change at a time.
@@ -39,7 +40,13 @@ impl State {
             expires_at: now + 24.hours(),
         };
         self.sessions.push(session.clone());
-        Login { user: user.clone(), token: id.to_string().into(), session, ended }
+        let known = client.device_token.map_or_else(String::new, |t| t.expose_secret().to_owned());
+        let device = DeviceToken {
+            token: format!("{known}{}.", user.username).into(),
+            expires_at: now + 48.hours(),
+        };
+        let token = id.to_string().into();
+        Login { user: user.clone(), token, session, device: Some(device), ended }
     }
 
     fn end(&mut self, ends: impl Fn(&LoginSession) -> bool) -> Vec<LoginSessionId> {
