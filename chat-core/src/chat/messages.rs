@@ -12,7 +12,6 @@ use super::{Actor, Chat};
 use crate::appender::Appending;
 use crate::error::ChatError;
 use crate::limit::Counted;
-use crate::sharded::lock;
 use crate::store::{AppendOutcome, MessageDraft};
 
 /// A message that is stored durably.
@@ -94,9 +93,7 @@ impl Chat {
             AppendOutcome::Repeated(message) => (message, true),
             AppendOutcome::NotMember => return Err(ChatError::NotFound),
         };
-        if lock(&self.engine.typing).stop(conversation, &sender, Instant::now) {
-            self.tell_typing_stopped(conversation, &sender);
-        }
+        self.end_typing(conversation, &sender);
         // The message is stored: nothing that follows may turn that into a failure.
         let recipient_online = match self.peer(conversation, &sender).await {
             Ok(Some(peer)) => Some(self.engine.presence.is_shown_online(&peer).await),

@@ -3,8 +3,8 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use chat_proto::{
-    ConversationId, ConversationKind, Member, MemberProfile, MemberRole, MemberState, UserId,
-    Visibility,
+    ConversationId, ConversationKind, Member, MemberProfile, MemberRole, MemberState,
+    PresenceStatus, UserId, Visibility,
 };
 use jiff::Timestamp;
 
@@ -99,6 +99,7 @@ impl MemberStore for MemoryStore {
         let circles = users.iter().map(|user| Circle {
             memberships: data.memberships(user).collect(),
             contacts: data.contacts(user, max_members, limit),
+            chosen: data.chosen.get(user).copied().unwrap_or(PresenceStatus::Online),
         });
         Ok(circles.collect())
     }

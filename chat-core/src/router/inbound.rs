@@ -59,7 +59,11 @@ impl Router {
             }
             (Notice::Signal { conversation, about, event }, _) => {
                 self.news.signal(&about, &event);
+                self.hear_version(&event);
                 self.show(conversation, &about, &event);
+            }
+            (Notice::ReadOn { conversation }, Subject::User(user)) => {
+                self.hear_of_reading(&user, conversation, origin);
             }
             (Notice::ToUser(event), Subject::User(user)) => {
                 self.news.signal(&user, &event);
@@ -74,10 +78,12 @@ impl Router {
             }
             (Notice::Presence { entry, audience }, _) => {
                 self.news.presence(&entry);
+                self.versions.hear(entry.version);
                 self.show_presence(entry, audience.as_deref());
             }
             (Notice::PresenceIn { entry, conversations }, _) => {
                 self.news.presence(&entry);
+                self.versions.hear(entry.version);
                 self.show_presence_in(entry, &conversations);
             }
             (notice, subject) => {
@@ -86,13 +92,23 @@ impl Router {
         }
     }
 
+    /// Notes the number of what another node tells of somebody's typing.
+    fn hear_version(&self, event: &SignalEvent) {
+        if let SignalEvent::TypingStarted { version, .. }
+        | SignalEvent::TypingStopped { version, .. } = event
+        {
+            self.versions.hear(*version);
+        }
+    }
+
     /// Shows this node's devices that a user came or went.
     pub(crate) fn show_presence(&self, entry: PresenceEntry, audience: Option<&[UserId]>) {
-        let delivery = Delivery::signal(&SignalEvent::PresenceChanged(entry), None);
-        match audience {
+        let event = SignalEvent::PresenceChanged(entry);
+        let delivery = Delivery::signal(&event, None);
+        self.told.tell(&event, || match audience {
             Some(users) => self.hub.deliver_to_users(users, &delivery),
             None => drop(self.hub.deliver_to_all(&delivery)),
-        }
+        });
     }
 
     /// Shows it to those who are told of one of these conversations, where few are.

@@ -34,6 +34,7 @@ use crate::{OpenError, PendingMigration};
 const MIGRATIONS: Migrations = Migrations(&[
     (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
     (7, "text_keys", include_str!("../../migrations/postgres/0007_text_keys.sql")),
+    (10, "visits", include_str!("../../migrations/postgres/0010_visits.sql")),
 ]);
 
 /// One node migrates, and others wait for it.

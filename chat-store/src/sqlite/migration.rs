@@ -18,6 +18,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (4, "changes_by_seq", include_str!("../../migrations/sqlite/0004_changes_by_seq.sql")),
     (5, "client_ids_first", include_str!("../../migrations/sqlite/0005_client_ids_first.sql")),
     (7, "text_keys", include_str!("../../migrations/sqlite/0007_text_keys.sql")),
+    (10, "visits", include_str!("../../migrations/sqlite/0010_visits.sql")),
 ]);
 
 impl SqliteStore {

@@ -20,6 +20,7 @@ mod open;
 mod plan;
 mod probe;
 mod user;
+mod visit;
 mod writer;
 
 use sqlx::SqlitePool;
