@@ -6,7 +6,6 @@ use chat_proto::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::{Actor, Chat};
 use crate::appender::Appending;
