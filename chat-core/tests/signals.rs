@@ -167,7 +167,11 @@ async fn of_two_reads_at_once_the_later_is_told_last() {
             assert_eq!(told, [Some(SENT), Some(0), Some(total)], "held at {method} {is_asked}");
         }
         let told = all(&mut pair.ada).await;
-        assert_eq!(last(&told, "receipt.read").unwrap()["seq"], SENT, "held at {method} {is_asked}");
+        assert_eq!(
+            last(&told, "receipt.read").unwrap()["seq"],
+            SENT,
+            "held at {method} {is_asked}"
+        );
         pair.chat.abandon();
     }
 }
@@ -357,7 +361,10 @@ async fn who_is_invisible_comes_back_invisible() {
     bo.does("presence.set", json!({"status": "invisible"})).await;
     let gone = all(&mut ada).await;
     assert_eq!(told_of(&gone, "bo"), ["offline"]);
-    assert!(last(&gone, "presence.changed").unwrap()["lastSeenAt"].is_string(), "as of one who goes");
+    assert!(
+        last(&gone, "presence.changed").unwrap()["lastSeenAt"].is_string(),
+        "as of one who goes"
+    );
     drop(bo);
     // Again here, on the other node, and on one that starts anew.
     let restarted = Chat::builder(cluster.store.clone()).config(unlimited()).build();

@@ -101,7 +101,12 @@ fn member(state: MemberState) -> MemberProfile {
 fn events() -> Vec<Event> {
     let (conversation_id, user_id, change_seq) = (place(), id("bo"), 98);
     let presence = |status, last_seen_at| {
-        SignalEvent::PresenceChanged(PresenceEntry { user_id: id("bo"), status, last_seen_at, version: 1_767_608_400_000_000 })
+        SignalEvent::PresenceChanged(PresenceEntry {
+            user_id: id("bo"),
+            status,
+            last_seen_at,
+            version: 1_767_608_400_000_000,
+        })
     };
     vec![
         ChangeEvent::MessageCreated { conversation_id, change_seq: 97, message: message() }.into(),

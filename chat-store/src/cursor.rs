@@ -23,7 +23,11 @@ macro_rules! unread {
 /// The last message that a statement can see, and so count.
 macro_rules! counted_through {
     ($conversation:literal) => {
-        concat!("(SELECT n.last_seq FROM chat_head n WHERE n.conversation_id = ", $conversation, ")")
+        concat!(
+            "(SELECT n.last_seq FROM chat_head n WHERE n.conversation_id = ",
+            $conversation,
+            ")"
+        )
     };
 }
 

@@ -93,7 +93,9 @@ impl Chat {
                 self.engine.router.tell_unread(&actor.user_id, id, origin.as_ref()).await;
                 SignalEvent::ReceiptRead { conversation_id, user_id, seq }
             }
-            CursorKind::Delivered => SignalEvent::ReceiptDelivered { conversation_id, user_id, seq },
+            CursorKind::Delivered => {
+                SignalEvent::ReceiptDelivered { conversation_id, user_id, seq }
+            }
         };
         self.tell_receipt(actor, id, event).await;
     }

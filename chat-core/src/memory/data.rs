@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chat_proto::{
     ClientId, Conversation, ConversationId, ConversationKind, LoginSessionId, Member,
-    MemberProfile, MemberRole, MemberState, Message, MessageId, NodeId, PresenceStatus, User, UserId,
+    MemberProfile, MemberRole, MemberState, Message, MessageId, NodeId, PresenceStatus, User,
+    UserId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;

@@ -129,9 +129,7 @@ impl Presence {
                 let audience = match news {
                     News::CameOnline => self.tell_online(user, shown, audience).await,
                     News::ShownAs(chosen) => self.show_as(user, chosen).await.or(audience),
-                    News::Unknown => {
-                        self.tell_shown(user, PresenceStatus::Offline, audience).await
-                    }
+                    News::Unknown => self.tell_shown(user, PresenceStatus::Offline, audience).await,
                     News::Nothing => audience,
                 };
                 Recorded { audience, devices: Some(entered.devices) }
