@@ -95,7 +95,7 @@ async fn everything_fails(member: &RedisCluster) {
         assert!(member.subscribe(vec![subject.clone()]).await.is_err());
         assert!(member.probe().await.is_err());
         let failures = [
-            member.enter(node, &user, 1, LONG).await.map(drop),
+            member.enter(node, &user, 1, PresenceStatus::Online, LONG).await.map(drop),
             member.leave(node, &user).await.map(drop),
             member.renew(node, LONG).await.map(drop),
             member.expire().await.map(drop),
@@ -124,7 +124,7 @@ async fn calls_of_a_frozen_server_fail_and_succeed_again() {
     redis.resume().expect("resumed");
     until("back", || async { member.probe().await.is_ok() }).await;
     let node = NodeId::generate();
-    member.enter(node, &UserId::generate(), 1, LONG).await.expect("back");
+    member.enter(node, &UserId::generate(), 1, PresenceStatus::Online, LONG).await.expect("back");
     // The connection was given up, and perhaps with it what was said meanwhile.
     assert_eq!(event(&member).await, Received::Reconnected);
 }
@@ -175,7 +175,7 @@ async fn a_server_that_forgot_everything_is_no_obstacle() {
     let (node, user) = (NodeId::generate(), UserId::generate());
     let key = LimitKey { limit: Limit::Openings, user: user.clone() };
     let quota = Quota::new(NonZeroU32::MIN, LONG, 1);
-    one.enter(node, &user, 1, LONG).await.expect("entered");
+    one.enter(node, &user, 1, PresenceStatus::Online, LONG).await.expect("entered");
     assert_eq!(one.count(&key, &quota).await.expect("counted"), Verdict::Allowed);
     let again = Arc::clone(&redis);
     blocking(move || again.restart().expect("restarted")).await;
@@ -184,7 +184,9 @@ async fn a_server_that_forgot_everything_is_no_obstacle() {
     }
     assert_eq!(other.statuses(std::slice::from_ref(&user)).await.expect("read"), []);
     assert_eq!(one.renew(node, LONG).await.expect("renewed"), Lease::Begun);
-    assert!(one.enter(node, &user, 1, LONG).await.expect("entered").came_online);
+    assert!(
+        one.enter(node, &user, 1, PresenceStatus::Online, LONG).await.expect("entered").came_online
+    );
     assert_eq!(other.count(&key, &quota).await.expect("counted"), Verdict::Allowed);
     assert_ne!(one.count(&key, &quota).await.expect("counted"), Verdict::Allowed);
 }

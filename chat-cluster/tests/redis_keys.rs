@@ -51,9 +51,12 @@ async fn nothing_stays_for_ever() {
     let namespace = namespace();
     let member = member(&[redis.url()], &namespace).await;
     let (node, user) = (NodeId::generate(), UserId::generate());
-    member.enter(node, &user, 1, LONG).await.expect("entered");
+    member.enter(node, &user, 1, PresenceStatus::Online, LONG).await.expect("entered");
     member.set_status(&user, PresenceStatus::Away).await.expect("set");
-    member.enter(NodeId::generate(), &user, 1, SHORT).await.expect("entered");
+    member
+        .enter(NodeId::generate(), &user, 1, PresenceStatus::Online, SHORT)
+        .await
+        .expect("entered");
     let key = LimitKey { limit: Limit::Sends, user: user.clone() };
     let quota = Quota::new(NonZeroU32::MIN, LONG, 1);
     member.count(&key, &quota).await.expect("counted");
@@ -74,7 +77,10 @@ async fn users_are_kept_while_their_node_lives() {
     let member = member(&[redis.url()], &namespace()).await;
     let node = NodeId::generate();
     for _ in 0..20 {
-        member.enter(node, &UserId::generate(), 1, LONG).await.expect("entered");
+        member
+            .enter(node, &UserId::generate(), 1, PresenceStatus::Online, LONG)
+            .await
+            .expect("entered");
     }
     let keys = redis.execute(&["KEYS", "*"]).expect("keys");
     for key in keys.lines() {
@@ -96,8 +102,8 @@ async fn nothing_stays_of_who_has_gone() {
     let (living, dead) = (NodeId::generate(), NodeId::generate());
     let users: Vec<_> = (0..50).map(|_| UserId::generate()).collect();
     for user in &users {
-        member.enter(living, user, 1, LONG).await.expect("entered");
-        member.enter(dead, user, 1, LONG).await.expect("entered");
+        member.enter(living, user, 1, PresenceStatus::Online, LONG).await.expect("entered");
+        member.enter(dead, user, 1, PresenceStatus::Online, LONG).await.expect("entered");
     }
     for user in &users {
         assert!(!member.leave(living, user).await.expect("left"));
@@ -121,12 +127,12 @@ async fn a_change_of_presence_is_two_steps() {
     let (node, user) = (NodeId::generate(), UserId::generate());
     // From the second time on the server knows the scripts.
     for _ in 0..2 {
-        member.enter(node, &user, 1, LONG).await.expect("entered");
+        member.enter(node, &user, 1, PresenceStatus::Online, LONG).await.expect("entered");
         member.leave(node, &user).await.expect("left");
         member.renew(node, LONG).await.expect("renewed");
         member.statuses(std::slice::from_ref(&user)).await.expect("read");
     }
-    assert_eq!(cost(&redis, member.enter(node, &user, 1, LONG)).await.0, 2);
+    assert_eq!(cost(&redis, member.enter(node, &user, 1, PresenceStatus::Online, LONG)).await.0, 2);
     assert_eq!(cost(&redis, member.statuses(std::slice::from_ref(&user))).await.0, 1);
     assert_eq!(cost(&redis, member.leave(node, &user)).await.0, 2);
     assert_eq!(cost(&redis, member.renew(node, LONG)).await.0, 1);
@@ -142,7 +148,8 @@ async fn statuses_of_a_thousand_users_are_read_at_once() {
     let node = NodeId::generate();
     let users: Vec<_> = (0..1_000).map(|_| UserId::generate()).collect();
     for hundred in users.chunks(100) {
-        let entering = hundred.iter().map(|user| one.enter(node, user, 1, LONG));
+        let entering =
+            hundred.iter().map(|user| one.enter(node, user, 1, PresenceStatus::Online, LONG));
         assert!(join_all(entering).await.into_iter().all(|entered| entered.unwrap().came_online));
     }
     assert_eq!(other.statuses(&users).await.expect("read").len(), 1_000);
@@ -158,7 +165,10 @@ async fn several_nodes_that_find_one_dead_share_its_users() {
     let members = join_all((0..4).map(|_| member(&urls, &namespace))).await;
     let dead = NodeId::generate();
     let users: HashSet<_> = (0..500).map(|_| UserId::generate()).collect();
-    join_all(users.iter().map(|user| members[0].enter(dead, user, 1, LONG))).await;
+    join_all(
+        users.iter().map(|user| members[0].enter(dead, user, 1, PresenceStatus::Online, LONG)),
+    )
+    .await;
     members[0].renew(dead, SHORT).await.expect("renewed");
     let mut told = Vec::new();
     while told.len() < users.len() {
@@ -177,12 +187,14 @@ async fn users_of_a_lease_that_was_lost_have_to_enter_again() {
     let (one, other) = pair(&urls).await;
     let (node, user) = (NodeId::generate(), UserId::generate());
     let online = async || !other.statuses(std::slice::from_ref(&user)).await.unwrap().is_empty();
-    one.enter(node, &user, 1, LONG).await.expect("entered");
+    one.enter(node, &user, 1, PresenceStatus::Online, LONG).await.expect("entered");
     one.renew(node, SHORT).await.expect("renewed");
     until("over", || async { !online().await }).await;
     one.renew(node, LONG).await.expect("renewed");
     assert!(!online().await);
-    assert!(one.enter(node, &user, 1, LONG).await.expect("entered").came_online);
+    assert!(
+        one.enter(node, &user, 1, PresenceStatus::Online, LONG).await.expect("entered").came_online
+    );
     assert!(online().await);
     assert_eq!(other.expire().await.expect("expired"), []);
     assert!(one.leave(node, &user).await.expect("left"));
@@ -212,7 +224,7 @@ async fn installations_that_share_a_server_do_not_hear_each_other() {
     say(&stranger, &subject, "of another house").await.expect("published");
     say(&one, &subject, "of this house").await.expect("published");
     assert_eq!(text(event(&other).await), "of this house");
-    stranger.enter(node, &user, 1, LONG).await.expect("entered");
+    stranger.enter(node, &user, 1, PresenceStatus::Online, LONG).await.expect("entered");
     assert_eq!(one.online(10).await.expect("read"), []);
 }
 

@@ -13,7 +13,7 @@ use chat_cluster::RedisCluster;
 use chat_core::broker::{Broker, Received, Subject};
 use chat_core::limit::{Limit, LimitKey, Quota, SharedLimits, Verdict};
 use chat_core::presence::PresenceStore;
-use chat_core::proto::{NodeId, UserId};
+use chat_core::proto::{NodeId, PresenceStatus, UserId};
 use chat_test_servers::{Redis, RedisCluster as Servers};
 use redis_support::{blocking, conversation, event, member, namespace, say, until};
 
@@ -184,7 +184,9 @@ async fn a_replica_takes_the_place_of_a_server() {
         until_heard(&one, &other, subject).await;
     }
     until("in order", || async {
-        one.enter(NodeId::generate(), &UserId::generate(), 1, LONG).await.is_ok()
+        one.enter(NodeId::generate(), &UserId::generate(), 1, PresenceStatus::Online, LONG)
+            .await
+            .is_ok()
     })
     .await;
 }

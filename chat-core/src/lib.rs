@@ -81,6 +81,7 @@ mod router;
 mod session;
 mod sharded;
 mod tasks;
+mod turns;
 mod typing;
 mod within;
 

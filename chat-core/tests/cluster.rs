@@ -191,12 +191,13 @@ impl PresenceStore for Forgetful {
         node: NodeId,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         lease: Duration,
     ) -> Result<Entered, StoreError> {
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        self.answer(self.kept()?.enter(node, user, devices, lease).await?)
+        self.answer(self.kept()?.enter(node, user, devices, shown, lease).await?)
     }
     async fn leave(&self, node: NodeId, user: &UserId) -> Result<bool, StoreError> {
         self.answer(self.kept()?.leave(node, user).await?)
@@ -251,6 +252,9 @@ impl UserStore for SlowToNote {
     async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
         passes(self.takes).await;
         self.store.record_last_seen(id, at).await
+    }
+    async fn choose_presence(&self, id: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
+        self.store.choose_presence(id, status).await
     }
 }
 

@@ -177,12 +177,13 @@ impl PresenceStore for FlakyPresence {
         n: NodeId,
         u: &UserId,
         d: u32,
+        s: PresenceStatus,
         l: Duration,
     ) -> Result<Entered, StoreError> {
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("down"));
         }
-        let r = self.inner.enter(n, u, d, l).await;
+        let r = self.inner.enter(n, u, d, s, l).await;
         if self.hang_enter.swap(false, Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
@@ -639,6 +640,9 @@ async fn a_drain_reaches_a_device_that_is_attaching() {
             at: jiff::Timestamp,
         ) -> Result<(), StoreError> {
             self.0.record_last_seen(u, at).await
+        }
+        async fn choose_presence(&self, u: &UserId, s: PresenceStatus) -> Result<(), StoreError> {
+            self.0.choose_presence(u, s).await
         }
     }
     drop(gated);

@@ -28,7 +28,7 @@ async fn a_lease_runs_out_when_its_time_has_come() {
     let other_node = presence.clone();
     let (node, ada): (NodeId, UserId) = (NodeId::generate(), "ada".parse().unwrap());
     let lease = Duration::from_secs(20);
-    presence.enter(node, &ada, 1, lease).await.unwrap();
+    presence.enter(node, &ada, 1, PresenceStatus::Online, lease).await.unwrap();
     for _ in 0..3 {
         tokio::time::advance(lease - Duration::from_millis(1)).await;
         assert!(other_node.expire().await.unwrap().is_empty());
@@ -45,9 +45,11 @@ async fn who_comes_back_before_the_end_was_told_is_told_as_an_arrival_and_not_as
     let (dead, living): (NodeId, NodeId) = (NodeId::generate(), NodeId::generate());
     let ada: UserId = "ada".parse().unwrap();
     let lease = Duration::from_secs(20);
-    presence.enter(dead, &ada, 1, lease).await.unwrap();
+    presence.enter(dead, &ada, 1, PresenceStatus::Online, lease).await.unwrap();
     tokio::time::advance(lease).await;
-    assert!(presence.enter(living, &ada, 1, lease).await.unwrap().came_online);
+    assert!(
+        presence.enter(living, &ada, 1, PresenceStatus::Online, lease).await.unwrap().came_online
+    );
     assert!(presence.leave(living, &ada).await.unwrap());
     assert!(presence.expire().await.unwrap().is_empty());
 }

@@ -102,7 +102,12 @@ fn member(state: MemberState) -> MemberProfile {
 fn events() -> Vec<Event> {
     let (conversation_id, user_id, change_seq) = (place(), id("bo"), 98);
     let presence = |status, last_seen_at| {
-        SignalEvent::PresenceChanged(PresenceEntry { user_id: id("bo"), status, last_seen_at })
+        SignalEvent::PresenceChanged(PresenceEntry {
+            user_id: id("bo"),
+            status,
+            last_seen_at,
+            version: 1_767_608_400_000_000,
+        })
     };
     vec![
         ChangeEvent::MessageCreated { conversation_id, change_seq: 97, message: message() }.into(),
@@ -128,16 +133,18 @@ fn events() -> Vec<Event> {
         .into(),
         SignalEvent::ReceiptRead { conversation_id, user_id: user_id.clone(), seq: 42 }.into(),
         SignalEvent::ReceiptDelivered { conversation_id, user_id: user_id.clone(), seq: 42 }.into(),
-        SignalEvent::TypingStarted { conversation_id, user_id: user_id.clone() }.into(),
-        SignalEvent::TypingStopped { conversation_id, user_id }.into(),
+        SignalEvent::TypingStarted { conversation_id, user_id: user_id.clone(), version: 1 }.into(),
+        SignalEvent::TypingStopped { conversation_id, user_id, version: 2 }.into(),
         presence(PresenceStatus::Away, None).into(),
         presence(PresenceStatus::Offline, Some(at(4))).into(),
         SignalEvent::UnreadChanged {
             conversation_id,
             read_seq: 42,
+            through_seq: 42,
             unread: 0,
             unread_mentions: 0,
             total_unread: 7,
+            total_through: 1_234,
         }
         .into(),
         SignalEvent::SessionRevoked {}.into(),
@@ -172,6 +179,7 @@ fn the_greeting_is_written_like_this() {
             user_id: id("ada"),
             status: PresenceStatus::Online,
             last_seen_at: None,
+            version: 1_767_608_400_000_000,
         }],
     };
     insta::assert_json_snapshot!("greeting", ServerFrame::Ready { payload: Box::new(ready) });
@@ -204,7 +212,7 @@ fn every_reply_is_written_like_this() {
         Reply::Conversations(Page { data: Vec::new(), meta: PageMeta::default() }),
         Reply::Members(Page { data: vec![member(MemberState::Joined)], meta: next.clone() }),
         Reply::Rooms(Page { data: vec![room()], meta: next }),
-        Reply::Receipt { read: 2, seq: 42, unread: 0 },
+        Reply::Receipt { read: 2, seq: 42, unread: 0, through_seq: 42 },
         Reply::Presence { presence: Vec::new() },
         Reply::Resumed { replayed: 3, reset: vec![place()] },
         Reply::Pong { server_time: at(6) },

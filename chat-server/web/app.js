@@ -110,7 +110,7 @@ function acknowledge() {
   for (const c of online() ? state.conversations.values() : []) {
     const read = c === watched && c.loaded && (c.readSeq < c.lastSeq || c.unread > 0);
     if (!read && c.deliveredSeq >= c.lastSeq) continue;
-    Object.assign(c, { deliveredSeq: c.lastSeq }, read && { readSeq: c.lastSeq, unread: 0 });
+    Object.assign(c, { deliveredSeq: c.lastSeq }, read && { readSeq: c.lastSeq, unread: 0, later: [] });
     hint(read ? "receipt.read" : "receipt.delivered", { conversationId: c.id, seq: c.lastSeq });
   }
 }

@@ -5,7 +5,8 @@ const newId = () => [Date.now(), ...crypto.getRandomValues(new Uint32Array(4))].
 /** The later of two times, however many digits they have. */
 const later = (a, b) => (Date.parse(a) > Date.parse(b) ? a : b);
 export class State {
-  limits = {}; next = null; listed = new Set(); users = new Map(); presence = new Map(); conversations = new Map();
+  limits = {}; next = null; listed = new Set(); users = new Map(); presence = new Map(); versions = new Map();
+  conversations = new Map();
   constructor(me) {
     this.me = me;
     /** Sends that are not acknowledged, in order: `{clientId, conversationId, content, createdAt, failed}`. */
@@ -14,7 +15,18 @@ export class State {
   list() { return [...this.conversations.values()].sort((a, b) => b.activity - a.activity); }
   title(c) { return c.peer?.displayName ?? c.name; }
   unread() { return this.list().reduce((sum, c) => sum + c.unread, 0); }
-  here(online) { this.presence = new Map(online.map(({ userId, status }) => [userId, status])); }
+  here(online) {
+    this.presence = new Map();
+    online.forEach((entry) => this.#appear(entry));
+  }
+  /** Takes what was told of somebody's presence, unless something later was told. */
+  #appear(entry) {
+    const { userId, status, version } = entry;
+    if (version < this.versions.get(userId)) return;
+    this.versions.set(userId, version);
+    this.presence.set(userId, status);
+    if (this.users.has(userId)) Object.assign(this.users.get(userId), entry);
+  }
   /** Takes the greeting; returns from which change of which conversation to resume. */
   ready({ user, limits, conversations, nextCursor, presence }) {
     Object.assign(this, { me: user, limits, listed: new Set() });
@@ -38,7 +50,8 @@ export class State {
     if (summary.peer) this.users.set(summary.peer.id, summary.peer);
     const known = this.conversations.get(summary.id);
     if (known && summary.changeSeq < known.changeSeq) return;
-    const c = Object.assign(known ?? this.reset({ typing: new Map() }), summary, { counted: summary.lastSeq });
+    const c = Object.assign(known ?? this.reset({ typing: new Map(), later: [] }), summary, { counted: summary.lastSeq });
+    c.later = c.later.filter((seq) => seq > summary.lastSeq);
     if (!c.loaded && !c.loading) c.cursor = summary.changeSeq;
     this.conversations.set(c.id, c);
   }
@@ -60,18 +73,27 @@ export class State {
     const c = this.conversations.get(payload.conversationId), { userId, seq } = payload;
     if (payload.changeSeq) return c ? this.#change(c, payload, type) : "unknown";
     if (type === "conversation.created") this.take(payload.conversation);
-    else if (type === "presence.changed") {
-      this.presence.set(userId, payload.status);
-      if (this.users.has(userId)) Object.assign(this.users.get(userId), payload);
-    } else if (type === "typing.started") c?.typing.set(userId, Date.now());
-    else if (type === "typing.stopped") c?.typing.delete(userId);
+    else if (type === "presence.changed") this.#appear(payload);
+    else if (type.startsWith("typing.")) this.#type(c, payload, type === "typing.started");
     else if (type.startsWith("receipt.") && c && userId === c.peer?.id) {
       c.peerDeliveredSeq = Math.max(c.peerDeliveredSeq, seq);
       if (type === "receipt.read") c.peerReadSeq = Math.max(c.peerReadSeq, seq);
-    } else if (type === "unread.changed" && payload.readSeq >= c?.readSeq) {
-      Object.assign(c, { readSeq: payload.readSeq, unread: payload.unread });
-    }
+    } else if (type === "unread.changed" && c) this.#count(c, payload);
     return null;
+  }
+  #type(c, { userId, version }, typing) {
+    const key = `${c?.id} ${userId}`;
+    if (!c || version < this.versions.get(key)) return;
+    this.versions.set(key, version);
+    if (typing) c.typing.set(userId, Date.now());
+    else c.typing.delete(userId);
+  }
+  /** Takes a count of what is unread, to which the messages add that have come since. */
+  #count(c, { readSeq, throughSeq, unread }) {
+    if (readSeq < c.readSeq || (readSeq === c.readSeq && throughSeq < c.through)) return;
+    const later = c.later.filter((seq) => seq > throughSeq);
+    const counted = Math.max(c.counted, throughSeq);
+    Object.assign(c, { readSeq, through: throughSeq, later, counted, unread: Math.min(100, unread + later.length) });
   }
   #change(c, { changeSeq, message, member }, type) {
     this.listed.add(c.id);
@@ -81,7 +103,7 @@ export class State {
     if (message) {
       const news = !own && message.seq > c.counted;
       this.arrived(message);
-      if (news) Object.assign(c, { counted: message.seq, unread: Math.min(100, c.unread + 1) });
+      if (news) Object.assign(c, { counted: message.seq, later: [...c.later, message.seq].slice(-100), unread: Math.min(100, c.unread + 1) });
       return news && message;
     }
     this.users.set(member.userId, member.user);

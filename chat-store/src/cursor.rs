@@ -20,6 +20,17 @@ macro_rules! unread {
     };
 }
 
+/// The last message that a statement can see, and so count.
+macro_rules! counted_through {
+    ($conversation:literal) => {
+        concat!(
+            "(SELECT n.last_seq FROM chat_head n WHERE n.conversation_id = ",
+            $conversation,
+            ")"
+        )
+    };
+}
+
 /// Mentions by others after a cursor, counted up to 100.
 macro_rules! unread_mentions {
     ($conversation:literal, $user:literal, $read_seq:literal) => {
@@ -34,7 +45,7 @@ macro_rules! unread_mentions {
         )
     };
 }
-pub(crate) use {unread, unread_mentions};
+pub(crate) use {counted_through, unread, unread_mentions};
 
 /// Where a member's cursors stand, and how far they could go.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +97,7 @@ impl Step {
             passed: counts.number("passed")?,
             unread: counts.number("unread")?,
             unread_mentions: counts.number("unread_mentions")?,
+            counted_through: counts.number("counted_through")?,
         })
     }
 }

@@ -44,6 +44,7 @@ impl Presence {
         node: NodeId,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         lease: Duration,
     ) -> Result<Entered, NatsError> {
         let (term, lease) = self.leases.hold(node, lease).await?;
@@ -64,6 +65,9 @@ impl Presence {
                     *key.insert(self.places.write(&name, Bytes::new()).await?)
                 }
             };
+            if came_online && shown != PresenceStatus::Online {
+                record.status = Some(shown);
+            }
             record.enter(Place { node, term, devices, key });
             if self.write(user, &record, revision).await? {
                 self.leases.told(node, lease).await;

@@ -54,9 +54,10 @@ impl PresenceStore for NatsCluster {
         node: NodeId,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         lease: Duration,
     ) -> Result<Entered, StoreError> {
-        Ok(self.call(self.node.presence.enter(node, user, devices, lease)).await?)
+        Ok(self.call(self.node.presence.enter(node, user, devices, shown, lease)).await?)
     }
 
     async fn leave(&self, node: NodeId, user: &UserId) -> Result<bool, StoreError> {

@@ -33,9 +33,10 @@ impl PresenceStore for Alternating {
         node: NodeId,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         lease: Duration,
     ) -> Result<Entered, StoreError> {
-        self.next().enter(node, user, devices, lease).await
+        self.next().enter(node, user, devices, shown, lease).await
     }
 
     async fn leave(&self, node: NodeId, user: &UserId) -> Result<bool, StoreError> {

@@ -31,7 +31,7 @@ async fn a_server_that_lost_everything_is_filled_anew() {
     let key = LimitKey { limit: Limit::Sends, user: user.clone() };
     let online = [(user.clone(), PresenceStatus::Online)];
 
-    a.enter(node, &user, 1, LONG).await.unwrap();
+    a.enter(node, &user, 1, PresenceStatus::Online, LONG).await.unwrap();
     assert_eq!(a.renew(node, LONG).await.unwrap(), Lease::Kept);
     assert_eq!(a.count(&key, &burst(1)).await.unwrap(), Verdict::Allowed);
     assert_eq!(b.statuses(std::slice::from_ref(&user)).await.unwrap(), online);
@@ -44,7 +44,7 @@ async fn a_server_that_lost_everything_is_filled_anew() {
     until(async || b.set_status(&user, PresenceStatus::Away).await).await;
     assert_eq!(until(async || a.renew(node, LONG).await).await, Lease::Begun);
     assert_eq!(a.renew(node, LONG).await.unwrap(), Lease::Kept);
-    assert!(a.enter(node, &user, 1, LONG).await.unwrap().came_online);
+    assert!(a.enter(node, &user, 1, PresenceStatus::Online, LONG).await.unwrap().came_online);
     assert_eq!(b.statuses(std::slice::from_ref(&user)).await.unwrap(), online);
     assert_eq!(until(async || b.count(&key, &burst(1)).await).await, Verdict::Allowed);
     assert_ne!(until(async || a.count(&key, &burst(1)).await).await, Verdict::Allowed);
@@ -55,9 +55,10 @@ async fn an_arrival_at_a_server_that_lost_everything_begins_the_lease() {
     let nats = server().await;
     let cluster = connect(&config(&nats)).await;
     let (node, user) = (NodeId::generate(), UserId::generate());
-    cluster.enter(node, &user, 1, LONG).await.unwrap();
+    cluster.enter(node, &user, 1, PresenceStatus::Online, LONG).await.unwrap();
     start_empty(&nats).await;
-    let entered = until(async || cluster.enter(node, &user, 1, LONG).await).await;
+    let entered =
+        until(async || cluster.enter(node, &user, 1, PresenceStatus::Online, LONG).await).await;
     assert_eq!(entered.lease, Lease::Begun);
     // Only an answer that was lost can have been the first.
     assert_eq!(entered.devices, 1);
@@ -70,7 +71,7 @@ async fn all_fail(cluster: &NatsCluster) {
     let key = LimitKey { limit: Limit::Sends, user: user.clone() };
     let (users, quota) = (std::slice::from_ref(&user), burst(1));
     let (entered, left, renewed, expired, set, statuses, online, counted, subscribed, probed) = tokio::join!(
-        cluster.enter(node, &user, 1, LONG),
+        cluster.enter(node, &user, 1, PresenceStatus::Online, LONG),
         cluster.leave(node, &user),
         cluster.renew(node, LONG),
         cluster.expire(),

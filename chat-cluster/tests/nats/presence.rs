@@ -63,7 +63,7 @@ async fn of_nodes_that_find_the_dead_at_once_one_is_told_of_each_user() {
     // Everybody is on two of three nodes.
     for (n, user) in users.iter().enumerate() {
         for node in [dead[n % 3], dead[(n + 1) % 3]] {
-            a.enter(node, user, 1, LONG).await.unwrap();
+            a.enter(node, user, 1, PresenceStatus::Online, LONG).await.unwrap();
         }
     }
     join_all(dead.iter().map(|node| async { a.renew(*node, SHORT).await.unwrap() })).await;
@@ -86,8 +86,10 @@ async fn a_thousand_users_are_looked_up_at_once() {
     let node = NodeId::generate();
     let all = users(1_000);
     for some in all[..500].chunks(50) {
-        join_all(some.iter().map(|user| async { a.enter(node, user, 1, LONG).await.unwrap() }))
-            .await;
+        join_all(some.iter().map(|user| async {
+            a.enter(node, user, 1, PresenceStatus::Online, LONG).await.unwrap()
+        }))
+        .await;
     }
     b.set_status(&all[7], PresenceStatus::Away).await.unwrap();
     let statuses = b.statuses(&all).await.unwrap();
@@ -102,7 +104,9 @@ async fn arrivals_at_once_begin_one_lease() {
     let (a, _) = pair().await;
     let node = NodeId::generate();
     let arrivals = users(100);
-    let entered = join_all(arrivals.iter().map(|user| a.enter(node, user, 1, LONG))).await;
+    let entered =
+        join_all(arrivals.iter().map(|user| a.enter(node, user, 1, PresenceStatus::Online, LONG)))
+            .await;
     assert!(entered.into_iter().all(|entered| entered.unwrap().came_online));
     assert_eq!(a.renew(node, LONG).await.unwrap(), Lease::Kept);
     assert_eq!(a.online(1_000).await.unwrap().len(), 100);

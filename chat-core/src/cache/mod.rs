@@ -55,6 +55,7 @@ mod news;
 mod shelf;
 mod stats;
 mod users;
+mod visits;
 mod warm;
 
 use std::sync::Arc;

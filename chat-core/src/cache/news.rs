@@ -49,13 +49,18 @@ impl News {
         self.changed(moved(conversation, user));
     }
 
+    /// That a user has read or received more of a conversation.
+    pub(crate) fn read(&self, user: &UserId, conversation: ConversationId) {
+        self.changed([Topic::Cursors(conversation), Topic::Inbox(user)]);
+    }
+
     /// Something shown about a user, or to that user.
     pub(crate) fn signal(&self, user: &UserId, event: &SignalEvent) {
         match event {
             SignalEvent::ReceiptRead { conversation_id, .. }
             | SignalEvent::ReceiptDelivered { conversation_id, .. }
             | SignalEvent::UnreadChanged { conversation_id, .. } => {
-                self.changed([Topic::Cursors(*conversation_id), Topic::Inbox(user)]);
+                self.read(user, *conversation_id);
             }
             SignalEvent::PresenceChanged(entry) => self.presence(entry),
             _ => {}

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chat_proto::{User, UserId};
+use chat_proto::{PresenceStatus, User, UserId};
 use jiff::Timestamp;
 
 use super::generations::Topic;
@@ -43,6 +43,10 @@ impl UserStore for CachedStore {
     async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
         let _writing = self.writing([Topic::Record(id)]);
         self.store.record_last_seen(id, at).await
+    }
+
+    async fn choose_presence(&self, id: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
+        self.store.choose_presence(id, status).await
     }
 }
 

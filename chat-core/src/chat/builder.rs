@@ -17,7 +17,7 @@ use crate::presence::{Presence, PresenceStore};
 use crate::router::{Router, causes};
 use crate::store::{
     ConversationStore, CursorStore, InboxStore, LoginSessionStore, MemberStore, MessageStore,
-    ProbeStore, Store, StoreParts, UserStore,
+    ProbeStore, Store, StoreParts, UserStore, VisitStore,
 };
 use crate::tasks::Tasks;
 use crate::typing::TypingTable;
@@ -137,6 +137,10 @@ impl ChatBuilder {
         inbox: InboxStore
     );
     aggregate!(
+        /// Replaces where it is kept who is on which node, by a decorator or a mock.
+        visits: VisitStore
+    );
+    aggregate!(
         /// Replaces what is asked whether the store works, by a decorator or a mock.
         probe: ProbeStore
     );
@@ -161,8 +165,7 @@ impl ChatBuilder {
         let broker = self.broker.clone();
         let shared = broker.is_some();
         let router = Router::new(
-            stores.messages.clone(),
-            stores.members.clone(),
+            stores.clone(),
             cache.as_ref().map(|cache| cache.news()).unwrap_or_default(),
             self.broker,
             tasks.clone(),
@@ -176,7 +179,11 @@ impl ChatBuilder {
         );
         let presence = Arc::new(Presence::new(
             self.presence,
-            StoreParts { users: shown.users.clone(), ..stores.clone() },
+            StoreParts {
+                users: shown.users.clone(),
+                visits: shown.visits.clone(),
+                ..stores.clone()
+            },
             Arc::clone(&router),
             Arc::clone(&config),
             shared,

@@ -47,6 +47,12 @@ pub(super) fn start(
     let renewal = config.presence_lease() / 4;
     tasks.keep("presence.lease", move || renew_lease(Arc::clone(&lease), renewal));
 
+    let visited = Arc::clone(presence);
+    tasks.keep("presence.visits", move || {
+        let presence = Arc::clone(&visited);
+        async move { presence.keep_visits().await }
+    });
+
     let every = Duration::from_millis(config.reconcile_interval_ms.max(1));
     let checked = Arc::clone(router);
     tasks.keep("router.reconcile", move || reconcile(Arc::clone(&checked), every));
@@ -84,8 +90,12 @@ async fn expire_typing(typing: Arc<Mutex<TypingTable>>, router: Arc<Router>) {
     let mut ticks = interval(TICK);
     loop {
         let now = ticks.tick().await;
-        let due = lock(&typing).due(now);
-        for Told { conversation: conversation_id, user, typing } in due {
+        let due: Vec<_> = {
+            let mut typing = lock(&typing);
+            // Numbered under the lock, in the order in which the table has changed.
+            typing.due(now).into_iter().map(|told| (told, router.next_version())).collect()
+        };
+        for (Told { conversation: conversation_id, user, typing }, version) in due {
             // Who has left meanwhile, through another node, is not typing: the leaving said so.
             let hub = &router.hub;
             if hub.is_attached(&user) && !hub.is_subscribed(&user, conversation_id) {
@@ -93,9 +103,9 @@ async fn expire_typing(typing: Arc<Mutex<TypingTable>>, router: Arc<Router>) {
             }
             let user_id = user.clone();
             let event = if typing {
-                SignalEvent::TypingStarted { conversation_id, user_id }
+                SignalEvent::TypingStarted { conversation_id, user_id, version }
             } else {
-                SignalEvent::TypingStopped { conversation_id, user_id }
+                SignalEvent::TypingStopped { conversation_id, user_id, version }
             };
             router.signal(conversation_id, &user, &event);
         }

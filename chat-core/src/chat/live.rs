@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::{Actor, Chat, Engine};
 use crate::error::ChatError;
 use crate::sharded::lock;
+use crate::typing::TypingTable;
 use crate::within::within;
 
 /// How long the store may take to confirm what the hub knows.
@@ -25,10 +26,17 @@ impl Chat {
     pub async fn start_typing(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
         self.charge(actor, Operation::TypingStart)?;
         self.check_member(actor, id).await?;
-        if lock(&self.engine.typing).start(id, &actor.user_id, Instant::now()) {
+        let router = &self.engine.router;
+        let version = {
+            let mut typing = lock(&self.engine.typing);
+            // Numbered under the lock, in the order in which the table has changed.
+            let started = typing.start(id, &actor.user_id, Instant::now());
+            started.then(|| router.next_version())
+        };
+        if let Some(version) = version {
             let (conversation_id, user_id) = (id, actor.user_id.clone());
-            let event = SignalEvent::TypingStarted { conversation_id, user_id };
-            self.engine.router.signal(id, &actor.user_id, &event);
+            let event = SignalEvent::TypingStarted { conversation_id, user_id, version };
+            router.signal(id, &actor.user_id, &event);
         }
         Ok(())
     }
@@ -41,15 +49,40 @@ impl Chat {
     pub async fn stop_typing(&self, actor: &Actor, id: ConversationId) -> Result<(), ChatError> {
         self.charge(actor, Operation::TypingStop)?;
         self.check_member(actor, id).await?;
-        if lock(&self.engine.typing).stop(id, &actor.user_id, Instant::now) {
-            self.tell_typing_stopped(id, &actor.user_id);
-        }
+        self.end_typing(id, &actor.user_id);
         Ok(())
     }
 
-    pub(super) fn tell_typing_stopped(&self, conversation_id: ConversationId, user: &UserId) {
-        let event = SignalEvent::TypingStopped { conversation_id, user_id: user.clone() };
-        self.engine.router.signal(conversation_id, user, &event);
+    /// Shows a user as no longer typing, if that is how the user is shown.
+    pub(super) fn end_typing(&self, conversation: ConversationId, user: &UserId) {
+        self.settle_typing(conversation, user, |typing| {
+            typing.stop(conversation, user, Instant::now)
+        });
+    }
+
+    /// The same of a user who has left: nothing is told later.
+    pub(super) fn leave_typing(&self, conversation: ConversationId, user: &UserId) {
+        self.settle_typing(conversation, user, |typing| typing.leave(conversation, user));
+    }
+
+    /// Ends somebody's typing, and tells the others at once if they are to be told.
+    fn settle_typing(
+        &self,
+        conversation_id: ConversationId,
+        user: &UserId,
+        end: impl FnOnce(&mut TypingTable) -> bool,
+    ) {
+        let router = &self.engine.router;
+        let version = {
+            let mut typing = lock(&self.engine.typing);
+            // Numbered under the lock, in the order in which the table has changed.
+            end(&mut typing).then(|| router.next_version())
+        };
+        if let Some(version) = version {
+            let user_id = user.clone();
+            let event = SignalEvent::TypingStopped { conversation_id, user_id, version };
+            router.signal(conversation_id, user, &event);
+        }
     }
 
     /// Sets how the actor is shown while online.
@@ -68,7 +101,7 @@ impl Chat {
             return Err(ChatError::Field { name: "status", reason });
         }
         let presence = &self.engine.presence;
-        self.charge_presence(actor, presence.chosen(&actor.user_id) == Some(status))?;
+        self.charge_presence(actor, presence.last_chosen(&actor.user_id) == Some(status))?;
         presence.set(&actor.user_id, status).await
     }
 

@@ -6,13 +6,11 @@ use chat_proto::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::{Actor, Chat};
 use crate::appender::Appending;
 use crate::error::ChatError;
 use crate::limit::Counted;
-use crate::sharded::lock;
 use crate::store::{AppendOutcome, MessageDraft};
 
 /// A message that is stored durably.
@@ -94,9 +92,7 @@ impl Chat {
             AppendOutcome::Repeated(message) => (message, true),
             AppendOutcome::NotMember => return Err(ChatError::NotFound),
         };
-        if lock(&self.engine.typing).stop(conversation, &sender, Instant::now) {
-            self.tell_typing_stopped(conversation, &sender);
-        }
+        self.end_typing(conversation, &sender);
         // The message is stored: nothing that follows may turn that into a failure.
         let chat = self.clone();
         let asking = async move { chat.is_peer_online(conversation, &sender).await };

@@ -14,6 +14,19 @@ pub struct Receipt {
     pub seq: u64,
     /// What is unread in the conversation now, counted up to 100.
     pub unread: u64,
+    /// The last message that was looked at for that: later ones are not counted.
+    pub through_seq: u64,
+}
+
+impl From<CursorAdvance> for Receipt {
+    fn from(advance: CursorAdvance) -> Self {
+        Self {
+            read: advance.passed,
+            seq: advance.to,
+            unread: advance.unread,
+            through_seq: advance.counted_through,
+        }
+    }
 }
 
 impl Chat {
@@ -29,15 +42,7 @@ impl Chat {
         id: ConversationId,
         seq: Option<u64>,
     ) -> Result<Receipt, ChatError> {
-        let _turn = self.begin_write(actor, Operation::ReceiptRead).await?;
-        let advance = self.advance(actor, id, CursorKind::Read, seq).await?;
-        if advance.to > advance.from {
-            self.tell_unread(actor, id, advance).await;
-            let (conversation_id, user_id) = (id, actor.user_id.clone());
-            let event = SignalEvent::ReceiptRead { conversation_id, user_id, seq: advance.to };
-            self.tell_receipt(actor, id, event).await;
-        }
-        Ok(Receipt { read: advance.passed, seq: advance.to, unread: advance.unread })
+        self.advance(actor, id, CursorKind::Read, seq).await
     }
 
     /// Records that a device of the actor has received up to a message, or up to the last one.
@@ -51,25 +56,48 @@ impl Chat {
         id: ConversationId,
         seq: Option<u64>,
     ) -> Result<Receipt, ChatError> {
-        let _turn = self.begin_write(actor, Operation::ReceiptDelivered).await?;
-        let advance = self.advance(actor, id, CursorKind::Delivered, seq).await?;
-        if advance.to > advance.from {
-            let (conversation_id, user_id) = (id, actor.user_id.clone());
-            let event = SignalEvent::ReceiptDelivered { conversation_id, user_id, seq: advance.to };
-            self.tell_receipt(actor, id, event).await;
-        }
-        Ok(Receipt { read: advance.passed, seq: advance.to, unread: advance.unread })
+        self.advance(actor, id, CursorKind::Delivered, seq).await
     }
 
+    /// Moves a cursor and tells of it, whether or not the caller still waits: what is stored is told.
     async fn advance(
         &self,
         actor: &Actor,
         id: ConversationId,
         kind: CursorKind,
         seq: Option<u64>,
-    ) -> Result<CursorAdvance, ChatError> {
-        let moving = self.engine.shown.cursors.advance(id, &actor.user_id, kind, seq);
-        self.within(moving).await?.ok_or(ChatError::NotFound)
+    ) -> Result<Receipt, ChatError> {
+        let operation = match kind {
+            CursorKind::Read => Operation::ReceiptRead,
+            CursorKind::Delivered => Operation::ReceiptDelivered,
+        };
+        let turn = self.begin_write(actor, operation).await?;
+        let (chat, actor) = (self.clone(), actor.clone());
+        self.whole(async move {
+            let _turn = turn;
+            let moving = chat.engine.shown.cursors.advance(id, &actor.user_id, kind, seq);
+            let advance = chat.within(moving).await?.ok_or(ChatError::NotFound)?;
+            if advance.to > advance.from {
+                chat.tell_advance(&actor, id, kind, advance.to).await;
+            }
+            Ok(advance.into())
+        })
+        .await
+    }
+
+    async fn tell_advance(&self, actor: &Actor, id: ConversationId, kind: CursorKind, seq: u64) {
+        let (conversation_id, user_id) = (id, actor.user_id.clone());
+        let event = match kind {
+            CursorKind::Read => {
+                let origin = actor.origin();
+                self.engine.router.tell_unread(&actor.user_id, id, origin.as_ref()).await;
+                SignalEvent::ReceiptRead { conversation_id, user_id, seq }
+            }
+            CursorKind::Delivered => {
+                SignalEvent::ReceiptDelivered { conversation_id, user_id, seq }
+            }
+        };
+        self.tell_receipt(actor, id, event).await;
     }
 
     /// Tells the other members, where they are few enough to be told one by one.
@@ -82,33 +110,6 @@ impl Chat {
             Ok(_) => {}
             Err(error) => {
                 tracing::debug!(conversation = %id, error = %causes(&error), "a receipt is not told");
-            }
-        }
-    }
-
-    /// Tells the actor's own devices what is left.
-    async fn tell_unread(
-        &self,
-        actor: &Actor,
-        conversation_id: ConversationId,
-        now: CursorAdvance,
-    ) {
-        // From the store itself: what was just written, no cache can have.
-        let reading = self.engine.stores.inbox.unread_total(&actor.user_id);
-        match self.within(reading).await {
-            Ok(total) => {
-                let event = SignalEvent::UnreadChanged {
-                    conversation_id,
-                    read_seq: now.to,
-                    unread: now.unread,
-                    unread_mentions: now.unread_mentions,
-                    total_unread: total.unread,
-                };
-                let origin = actor.origin();
-                self.engine.router.signal_user(&actor.user_id, &event, origin.as_ref());
-            }
-            Err(error) => {
-                tracing::debug!(error = %causes(&error), "a count is not told");
             }
         }
     }

@@ -11,7 +11,6 @@ use super::conversations::as_opened;
 use super::{Actor, Chat};
 use crate::access::Action;
 use crate::error::ChatError;
-use crate::sharded::lock;
 use crate::store::{JoinOutcome, LeaveOutcome, NewRoom, OpenOutcome, RoomPosition};
 
 pub(super) const TOO_MANY_MEMBERSHIPS: ChatError =
@@ -147,9 +146,7 @@ impl Chat {
         match self.within(leaving).await? {
             LeaveOutcome::Left { member, heir } => {
                 // Who has left does not stop typing after that.
-                if lock(&self.engine.typing).leave(id, &actor.user_id) {
-                    self.tell_typing_stopped(id, &actor.user_id);
-                }
+                self.leave_typing(id, &actor.user_id);
                 let router = &self.engine.router;
                 if let Some(heir) = heir {
                     let change = ChangeEvent::MemberUpdated {

@@ -7,6 +7,8 @@ use chat_proto::{
 };
 use foldhash::fast::FixedState;
 
+use super::StateSubject;
+
 /// The session that caused an event: only its own user is told which it was.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Origin {
@@ -20,7 +22,7 @@ pub(crate) enum Class {
     /// Never dropped: when it does not fit, the connection ends and the device resumes.
     Durable,
     /// Replaced by a newer one about the same thing.
-    Latest(Subject),
+    Latest(StateSubject),
     /// States of several things at once: kept in their order, and dropped before what is durable.
     Several,
     /// Dropped when the queue fills up.
@@ -32,16 +34,16 @@ impl Class {
     fn of(event: &SignalEvent) -> Self {
         match event {
             SignalEvent::PresenceChanged(entry) => {
-                Self::Latest(Subject::Presence(entry.user_id.clone()))
+                Self::Latest(StateSubject::Presence(entry.user_id.clone()))
             }
             SignalEvent::ReceiptRead { conversation_id, user_id, .. } => {
-                Self::Latest(Subject::Read(*conversation_id, user_id.clone()))
+                Self::Latest(StateSubject::Read(*conversation_id, user_id.clone()))
             }
             SignalEvent::ReceiptDelivered { conversation_id, user_id, .. } => {
-                Self::Latest(Subject::Delivered(*conversation_id, user_id.clone()))
+                Self::Latest(StateSubject::Delivered(*conversation_id, user_id.clone()))
             }
             SignalEvent::UnreadChanged { conversation_id, .. } => {
-                Self::Latest(Subject::Unread(*conversation_id))
+                Self::Latest(StateSubject::Unread(*conversation_id))
             }
             SignalEvent::TypingStarted { .. } | SignalEvent::TypingStopped { .. } => {
                 Self::Droppable
@@ -49,15 +51,6 @@ impl Class {
             _ => Self::Durable,
         }
     }
-}
-
-/// What a latest-wins delivery is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Subject {
-    Presence(UserId),
-    Read(ConversationId, UserId),
-    Delivered(ConversationId, UserId),
-    Unread(ConversationId),
 }
 
 /// A frame, encoded once for all its receivers.

@@ -8,6 +8,7 @@ mod delivery;
 mod device;
 mod floors;
 mod outbox;
+mod told_states;
 
 use std::sync::{Arc, Mutex, Weak};
 
@@ -19,6 +20,7 @@ pub(crate) use delivery::{Delivery, Frame, Origin};
 pub(crate) use device::Device;
 pub(crate) use floors::Floors;
 pub(crate) use outbox::{End, Item, Outbox, Taken};
+pub(crate) use told_states::{StateSubject, ToldStates};
 
 use crate::direct::Batch;
 use crate::sharded::{Sharded, lock};

@@ -270,15 +270,12 @@ impl State {
         match item.class() {
             Class::Droppable if self.queue.len() >= CROWDED => return false,
             Class::Latest(subject) => {
-                // Nothing is put before several states at once, of which this may be one.
-                let later = self.queue.iter_mut().rev();
-                let older = later.take_while(|other| *other.class() != Class::Several).find(
+                // Taken out, and not replaced where it is: what a state has counted comes before it.
+                let older = self.queue.iter().position(
                     |other| matches!(other.class(), Class::Latest(other) if other == subject),
                 );
-                if let Some(older) = older {
-                    self.bytes = self.bytes - older.bytes() + item.bytes();
-                    *older = item;
-                    return true;
+                if let Some(older) = older.and_then(|place| self.queue.remove(place)) {
+                    self.bytes -= older.bytes();
                 }
             }
             Class::Droppable | Class::Several | Class::Durable => {}
@@ -350,12 +347,14 @@ mod tests {
         let event = SignalEvent::TypingStarted {
             conversation_id: ConversationId::generate(),
             user_id: UserId::generate(),
+            version: 1,
         };
         Item::Delivery(Delivery::signal(&event, None))
     }
 
     fn presence(user: &UserId, status: PresenceStatus) -> Item {
-        let entry = PresenceEntry { user_id: user.clone(), status, last_seen_at: None };
+        let user_id = user.clone();
+        let entry = PresenceEntry { user_id, status, last_seen_at: None, version: 1 };
         Item::Delivery(Delivery::signal(&SignalEvent::PresenceChanged(entry), None))
     }
 

@@ -28,6 +28,7 @@ impl CursorStore for MemoryStore {
             .filter(|message| message.sender_id != *user)
             .count() as u64;
         let (unread, unread_mentions) = record.unread(user, read_seq);
+        let counted_through = record.last_seq();
         if let Some(entry) = data
             .conversations
             .get_mut(&conversation)
@@ -35,6 +36,6 @@ impl CursorStore for MemoryStore {
         {
             (entry.read_seq, entry.delivered_seq) = (read_seq, delivered_seq);
         }
-        Ok(Some(CursorAdvance { from, to, passed, unread, unread_mentions }))
+        Ok(Some(CursorAdvance { from, to, passed, unread, unread_mentions, counted_through }))
     }
 }

@@ -2,10 +2,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chat_proto::{
     ClientId, Conversation, ConversationId, ConversationKind, LoginSessionId, Member,
-    MemberProfile, MemberRole, MemberState, Message, MessageId, User, UserId,
+    MemberProfile, MemberRole, MemberState, Message, MessageId, NodeId, PresenceStatus, User,
+    UserId,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use super::to_microsecond;
 use crate::store::{EnsureUser, LoginSession, NewUser, StoreError};
@@ -30,6 +32,12 @@ pub(super) struct Data {
     pub(super) memberships: HashMap<UserId, BTreeSet<ConversationId>>,
     /// Where each message is.
     pub(super) messages: HashMap<MessageId, (ConversationId, u64)>,
+    /// How users chose to be shown while online.
+    pub(super) chosen: HashMap<UserId, PresenceStatus>,
+    /// On which node users are.
+    pub(super) visits: HashMap<UserId, NodeId>,
+    /// When nodes were last alive.
+    pub(super) alive: HashMap<NodeId, (Timestamp, Instant)>,
     pub(super) passwords: HashMap<UserId, SecretString>,
     pub(super) logins: HashMap<LoginSessionId, LoginSession>,
 }

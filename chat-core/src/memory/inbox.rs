@@ -39,6 +39,7 @@ impl InboxStore for MemoryStore {
             total.unread += unread;
             total.unread_mentions += unread_mentions;
             total.conversations += u64::from(unread > 0);
+            total.through += record.change_seq;
         }
         Ok(total)
     }

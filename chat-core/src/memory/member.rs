@@ -4,7 +4,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use chat_proto::{
     ConversationId, ConversationKind, ConversationSummary, Member, MemberProfile, MemberRole,
-    MemberState, UserId, Visibility,
+    MemberState, PresenceStatus, UserId, Visibility,
 };
 use jiff::Timestamp;
 
@@ -109,6 +109,7 @@ impl MemberStore for MemoryStore {
         let circles = users.iter().map(|user| Circle {
             memberships: data.memberships(user).collect(),
             contacts: data.contacts(user, max_members, limit),
+            chosen: data.chosen.get(user).copied().unwrap_or(PresenceStatus::Online),
         });
         Ok(circles.collect())
     }

@@ -13,6 +13,7 @@ mod message;
 mod presence;
 mod probe;
 mod user;
+mod visit;
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -51,6 +51,7 @@ impl PresenceStore for MemoryPresence {
         node: NodeId,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         lease: Duration,
     ) -> Result<Entered, StoreError> {
         let now = Instant::now();
@@ -59,6 +60,7 @@ impl PresenceStore for MemoryPresence {
         if came_online {
             // Whoever is told of the arrival need not be told of an end that came before.
             state.forget(user);
+            state.shown.insert(user.clone(), shown);
         }
         let held = state.renew(node, now, lease);
         if let Some(node) = state.nodes.get_mut(&node) {

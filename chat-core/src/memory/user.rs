@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chat_proto::{User, UserId};
+use chat_proto::{PresenceStatus, User, UserId};
 use jiff::Timestamp;
 
 use super::{MemoryStore, to_microsecond};
@@ -43,6 +43,15 @@ impl UserStore for MemoryStore {
     async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
         if let Some(user) = self.lock().users.get_mut(id) {
             user.last_seen_at = user.last_seen_at.max(Some(to_microsecond(at)));
+        }
+        self.lock().visits.remove(id);
+        Ok(())
+    }
+
+    async fn choose_presence(&self, id: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
+        let mut data = self.lock();
+        if data.users.contains_key(id) {
+            data.chosen.insert(id.clone(), status);
         }
         Ok(())
     }

@@ -50,15 +50,15 @@ impl Audience {
 }
 
 impl Presence {
-    /// Notes when a user was last seen, and tells those who may see the user; `told` is what the
-    /// user's devices were told of, as far as that is remembered.
+    /// Notes when a user was last seen, and tells those who may see the user, unless the user is here
+    /// again; `told` is what the user's devices were told of, as far as that is remembered.
     pub(super) async fn tell_offline(&self, user: &UserId, told: &[ConversationId]) {
         let now = Timestamp::now();
         let recording = self.stores.users.record_last_seen(user, now);
         let recording = within(self.config.call_timeout(), recording);
-        let telling = self.tell(user, PresenceStatus::Offline, Some(now), told);
         // At once: those who are connected need not wait for a store that hangs.
-        let (recorded, _) = futures::future::join(recording, telling).await;
+        let (recorded, ()) =
+            futures::future::join(recording, self.tell_gone(user, now, told)).await;
         match recorded {
             Ok(()) => {}
             Err(error) if error.is_store_away() => self.owe(user, Some(now)),
@@ -72,16 +72,24 @@ impl Presence {
         }
     }
 
+    async fn tell_gone(&self, user: &UserId, now: Timestamp, told: &[ConversationId]) {
+        let version = self.router.next_version();
+        // Another node may have the user by now, and have told of it before this.
+        if self.shared && self.is_seen(user).await {
+            return;
+        }
+        let (user_id, status) = (user.clone(), PresenceStatus::Offline);
+        self.tell(PresenceEntry { user_id, status, last_seen_at: Some(now), version }, told).await;
+    }
+
     /// Tells those who may see a user; returns them.
     pub(super) async fn tell(
         &self,
-        user: &UserId,
-        status: PresenceStatus,
-        last_seen_at: Option<Timestamp>,
+        entry: PresenceEntry,
         told: &[ConversationId],
     ) -> Option<Audience> {
-        let audience = self.told(user, told).await?;
-        self.tell_to(&audience, user, status, last_seen_at);
+        let audience = self.told(&entry.user_id, told).await?;
+        self.tell_to(&audience, entry);
         Some(audience)
     }
 
@@ -95,17 +103,11 @@ impl Presence {
     }
 
     /// Tells these of a user.
-    pub(super) fn tell_to(
-        &self,
-        audience: &Audience,
-        user: &UserId,
-        status: PresenceStatus,
-        last_seen_at: Option<Timestamp>,
-    ) {
+    pub(super) fn tell_to(&self, audience: &Audience, entry: PresenceEntry) {
         if matches!(audience, Audience::Companions(_)) {
-            self.owe(user, last_seen_at);
+            self.owe(&entry.user_id, entry.last_seen_at);
         }
-        self.show(PresenceEntry { user_id: user.clone(), status, last_seen_at }, audience);
+        self.show(entry, audience);
     }
 
     fn show(&self, entry: PresenceEntry, audience: &Audience) {
@@ -207,13 +209,18 @@ impl Presence {
         // A time that was overtaken by a later one changes nothing, so it may be told late.
         if let Some(at) = last_seen_at {
             within(timeout, self.stores.users.record_last_seen(user, at)).await?;
+            // That ended the visit of a user who may be here again.
+            lock(&self.here).note_arrived([user.clone()]);
         }
         let audience = self.known_audience(user).await?;
-        let _turn = self.turn(user).await;
+        let _turn = self.turns.of(user).await;
+        let version = self.router.next_version();
         let statuses = within(timeout, self.store.statuses(std::slice::from_ref(user))).await?;
         let last_seen_at = last_seen_at.filter(|_| statuses.is_empty());
-        let status = shown(statuses).pop().map_or(PresenceStatus::Offline, |entry| entry.status);
-        self.show(PresenceEntry { user_id: user.clone(), status, last_seen_at }, &audience);
+        let shown = shown(statuses, version).pop();
+        let status = shown.map_or(PresenceStatus::Offline, |entry| entry.status);
+        let entry = PresenceEntry { user_id: user.clone(), status, last_seen_at, version };
+        self.show(entry, &audience);
         Ok(())
     }
 }

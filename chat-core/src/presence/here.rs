@@ -20,6 +20,9 @@ pub(super) struct Here {
     entered: HashMap<UserId, Entry>,
     /// Users whose number of devices is not what is recorded.
     uncounted: HashSet<UserId>,
+    /// Users who have come here, of whom the store is yet to know it: so that it can say when they were
+    /// last seen if this node dies.
+    arrived: HashSet<UserId>,
     /// Users who could not be recorded, to be tried again.
     unrecorded: HashSet<UserId>,
     /// When.
@@ -46,7 +49,7 @@ pub(super) struct Here {
 struct Entry {
     /// How many devices are recorded; none while that is not certain.
     devices: Option<u32>,
-    /// How the user chose to be shown, through this node.
+    /// How the user chose to be shown, as far as this node knows.
     chosen: Option<PresenceStatus>,
     /// Whether the store may no longer know that.
     unsure: bool,
@@ -61,9 +64,7 @@ struct Entry {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// The user came online.
-    CameOnline {
-        chosen: Option<PresenceStatus>,
-    },
+    CameOnline,
     /// The store may have forgotten how the user, who is online by another node, is to be shown.
     ShownAs(PresenceStatus),
     /// The user may have come online.
@@ -76,6 +77,7 @@ impl Here {
         Self {
             entered: HashMap::new(),
             uncounted: HashSet::new(),
+            arrived: HashSet::new(),
             unrecorded: HashSet::new(),
             retry: Instant::now(),
             grace: Grace::new(grace),
@@ -120,12 +122,13 @@ impl Here {
         std::mem::replace(&mut entry.unanswered, true)
     }
 
-    /// Notes what came of it, for a user with so many devices. Returns what is to be told; `missed`
+    /// Notes what came of it, for a user with so many devices who is to be shown so. Returns what is to be told; `missed`
     /// says that the answer to an earlier try is missing.
     pub(super) fn note_entered(
         &mut self,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         entered: &Entered,
         missed: bool,
         now: Instant,
@@ -137,14 +140,19 @@ impl Here {
         }
         self.renewed.get_or_insert(now);
         let Some(entry) = self.entered.get_mut(user) else { return News::Nothing };
+        let is_new = entry.chosen.is_none();
         entry.devices = Some(devices);
+        entry.chosen = Some(shown);
         (entry.unanswered, entry.going) = (false, false);
         let unsure = std::mem::take(&mut entry.unsure);
-        match (entered.came_online, entry.chosen) {
-            (true, chosen) => News::CameOnline { chosen },
-            (false, Some(chosen)) if unsure => News::ShownAs(chosen),
-            (false, _) if missed => News::Unknown,
-            (false, _) => News::Nothing,
+        if is_new || unsure {
+            self.arrived.insert(user.clone());
+        }
+        match entered.came_online {
+            true => News::CameOnline,
+            false if unsure && shown != PresenceStatus::Online => News::ShownAs(shown),
+            false if missed => News::Unknown,
+            false => News::Nothing,
         }
     }
 
@@ -183,6 +191,7 @@ impl Here {
         self.entered.remove(user);
         self.unrecorded.remove(user);
         self.uncounted.remove(user);
+        self.arrived.remove(user);
     }
 
     /// Notes that the number of a user's devices may have changed.
@@ -197,13 +206,45 @@ impl Here {
         if let Some(entry) = self.entered.get_mut(user) {
             entry.chosen = Some(status);
             entry.unsure = false;
+            self.arrived.insert(user.clone());
         }
     }
 
-    /// How a user who is here last chose to be shown; online, who did not choose.
+    /// How a user who is recorded chose to be shown, where the store need not be asked.
     pub(super) fn chosen(&self, user: &UserId) -> Option<PresenceStatus> {
         let entry = self.entered.get(user)?;
-        Some(entry.chosen.unwrap_or(PresenceStatus::Online))
+        entry.chosen.filter(|_| !entry.unsure)
+    }
+
+    /// The same, though it may have changed on another node.
+    pub(super) fn last_chosen(&self, user: &UserId) -> Option<PresenceStatus> {
+        self.entered.get(user)?.chosen
+    }
+
+    /// Notes that the store is to know that these users are here.
+    pub(super) fn note_arrived(&mut self, users: impl IntoIterator<Item = UserId>) {
+        let here = users.into_iter().filter(|user| self.entered.contains_key(user));
+        self.arrived.extend(here);
+    }
+
+    /// Takes up to `limit` users of whom the store does not know yet that they are here, and who are
+    /// seen to be.
+    pub(super) fn take_arrived(&mut self, limit: usize) -> Vec<UserId> {
+        let taken: Vec<_> = self.arrived.iter().take(limit).cloned().collect();
+        let is_seen = |user: &UserId| {
+            let chosen = self.entered.get(user).and_then(|entry| entry.chosen);
+            chosen.is_some_and(|chosen| chosen.as_shown() != PresenceStatus::Offline)
+        };
+        let seen = taken.iter().filter(|user| is_seen(user)).cloned().collect();
+        for user in &taken {
+            self.arrived.remove(user);
+        }
+        seen
+    }
+
+    /// Whether nobody is recorded here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entered.is_empty()
     }
 
     /// Takes what has become due: users whose grace time is over, and users to be recorded anew.

@@ -38,7 +38,7 @@ impl Presence {
         }
         let expired = within(timeout, self.store.expire()).await?;
         // Who was shown as offline has not been seen to be there, so there is nothing to tell.
-        let seen = view::shown(expired).into_iter().map(|entry| entry.user_id);
+        let seen = view::shown(expired, 0).into_iter().map(|entry| entry.user_id);
         lock(&self.here).expired.extend(seen);
         Ok(())
     }

@@ -11,10 +11,11 @@ mod lease;
 mod newcomers;
 mod store;
 mod view;
+mod visits;
 
 use std::sync::{Arc, Mutex};
 
-use chat_proto::{ConversationId, NodeId, PresenceStatus, UserId};
+use chat_proto::{ConversationId, NodeId, PresenceEntry, PresenceStatus, UserId};
 use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
@@ -25,17 +26,16 @@ use newcomers::Newcomers;
 pub use store::MockPresenceStore;
 pub use store::{Entered, Lease, PresenceStore};
 
-use crate::config::ChatConfig;
+use crate::config::{ChatConfig, PresenceScope};
 use crate::error::ChatError;
-use crate::router::{Router, causes};
+use crate::router::{MAX_CONTACTS, Router, causes};
 use crate::sharded::lock;
-use crate::store::StoreParts;
+use crate::store::{StoreParts, only};
+use crate::turns::Turns;
 use crate::within::within;
 
 /// Users whose transitions are under way at once.
 const AT_ONCE: usize = 64;
-/// Locks that order the transitions of users.
-const TURNS: usize = 256;
 
 /// This node's part in presence.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ pub(crate) struct Presence {
     here: Mutex<Here>,
     /// Who has joined a conversation and is yet to be shown to its members. Held for a push or a swap.
     newcomers: Mutex<Newcomers>,
-    /// One transition of a user at a time; users share locks by the hash of their ids.
-    turns: Box<[tokio::sync::Mutex<()>]>,
+    /// One transition of a user at a time.
+    turns: Turns,
 }
 
 impl Presence {
@@ -72,7 +72,7 @@ impl Presence {
             config,
             newcomers: Mutex::default(),
             shared,
-            turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+            turns: Turns::new(),
         }
     }
 
@@ -97,8 +97,8 @@ impl Presence {
 
     /// Records how many devices a user has here, if that is not what is recorded.
     async fn record(&self, user: &UserId) -> Recorded {
-        let _turn = self.turn(user).await;
-        let (devices, missed) = {
+        let _turn = self.turns.of(user).await;
+        let (devices, known) = {
             let mut here = lock(&self.here);
             // Counted under the lock: of who leaves after that, it is noted after this.
             let devices = self.router.hub.device_count(user);
@@ -109,18 +109,33 @@ impl Presence {
                 here.note_unrecorded(user, true, Instant::now());
                 return Recorded::default();
             }
-            (devices, here.note_asked(user))
+            (devices, here.chosen(user))
         };
-        let entering = self.store.enter(self.node, user, devices, self.config.presence_lease());
+        // Before anybody can see the user, it must be known how the user wants to be seen.
+        let (shown, audience) = match known {
+            Some(shown) => (shown, None),
+            None => match self.choice(user).await {
+                Ok((shown, audience)) => (shown, Some(audience)),
+                Err(error) => {
+                    tracing::warn!(%user, error = %causes(&error), "cannot read how a user is shown");
+                    lock(&self.here).note_unrecorded(user, false, Instant::now());
+                    return Recorded::default();
+                }
+            },
+        };
+        let missed = lock(&self.here).note_asked(user);
+        let lease = self.config.presence_lease();
+        let entering = self.store.enter(self.node, user, devices, shown, lease);
         match within(self.config.call_timeout(), entering).await {
             Ok(entered) => {
                 let now = Instant::now();
-                let news = lock(&self.here).note_entered(user, devices, &entered, missed, now);
+                let news =
+                    lock(&self.here).note_entered(user, devices, shown, &entered, missed, now);
                 let audience = match news {
-                    News::CameOnline { chosen } => self.tell_online(user, chosen).await,
-                    News::ShownAs(chosen) => self.show_as(user, chosen).await,
-                    News::Unknown => self.tell_shown(user, PresenceStatus::Offline).await,
-                    News::Nothing => None,
+                    News::CameOnline => self.tell_online(user, shown, audience).await,
+                    News::ShownAs(chosen) => self.show_as(user, chosen).await.or(audience),
+                    News::Unknown => self.tell_shown(user, PresenceStatus::Offline, audience).await,
+                    News::Nothing => audience,
                 };
                 Recorded { audience, devices: Some(entered.devices) }
             }
@@ -128,28 +143,59 @@ impl Presence {
                 tracing::warn!(%user, error = %causes(&error), "cannot record who is online");
                 let away = error.is_store_away();
                 lock(&self.here).note_unrecorded(user, away, Instant::now());
-                Recorded::default()
+                Recorded { audience, devices: None }
             }
         }
     }
 
-    /// Tells those who may see a user of the arrival. Who had chosen how to be shown, and whom the
-    /// presence store has forgotten since, is shown so again.
-    async fn tell_online(&self, user: &UserId, chosen: Option<PresenceStatus>) -> Option<Audience> {
-        if let Some(status) = chosen
-            && !self.set_again(user, status).await
-        {
-            return None;
+    /// How a user wants to be shown, with who may see the user. While the store is away, it is what
+    /// the user chose last as far as this node knows.
+    async fn choice(&self, user: &UserId) -> Result<(PresenceStatus, Audience), ChatError> {
+        let (members, limit) = match self.config.presence_scope {
+            PresenceScope::Everyone => (0, 0),
+            PresenceScope::Shared => (self.config.limits.presence_members, MAX_CONTACTS),
+        };
+        let asking = self.stores.members.circles(std::slice::from_ref(user), members, limit);
+        match within(self.config.call_timeout(), asking).await {
+            Ok(circles) => {
+                let circle = only(circles)?;
+                let chosen = circle.chosen;
+                let audience = match self.config.presence_scope {
+                    PresenceScope::Everyone => Audience::Everyone,
+                    PresenceScope::Shared => Audience::Contacts(circle),
+                };
+                Ok((chosen, audience))
+            }
+            Err(error) => {
+                let last = lock(&self.here).last_chosen(user).filter(|_| error.is_store_away());
+                let shown = last.ok_or(error)?;
+                Ok((shown, self.audience(user, &[]).await?))
+            }
         }
-        let status = chosen.map_or(PresenceStatus::Online, PresenceStatus::as_shown);
+    }
+
+    /// Tells those who may see a user of the arrival.
+    async fn tell_online(
+        &self,
+        user: &UserId,
+        shown: PresenceStatus,
+        audience: Option<Audience>,
+    ) -> Option<Audience> {
         if self.shared {
             // Another node may set how the user is shown while it is found out whom to tell.
-            return self.tell_shown(user, status).await;
+            return self.tell_shown(user, shown.as_shown(), audience).await;
         }
-        match status {
-            PresenceStatus::Offline => None,
-            status => self.tell(user, status, None, &[]).await,
+        let version = self.router.next_version();
+        let (user_id, status) = (user.clone(), shown.as_shown());
+        if status == PresenceStatus::Offline {
+            return audience;
         }
+        let audience = match audience {
+            Some(audience) => audience,
+            None => self.told(user, &[]).await?,
+        };
+        self.tell_to(&audience, PresenceEntry { user_id, status, last_seen_at: None, version });
+        Some(audience)
     }
 
     /// Has a user shown as chosen whom another node has told of otherwise, since the presence store has
@@ -169,21 +215,34 @@ impl Presence {
         if !self.set_again(user, chosen).await {
             return None;
         }
-        self.tell(user, chosen.as_shown(), None, &[]).await
+        let version = self.router.next_version();
+        let (user_id, status) = (user.clone(), chosen.as_shown());
+        self.tell(PresenceEntry { user_id, status, last_seen_at: None, version }, &[]).await
     }
 
     /// Tells those who may see a user how the user is shown, if that is as somebody who is here.
     /// Where the store does not say it, it is what is `supposed`.
-    async fn tell_shown(&self, user: &UserId, supposed: PresenceStatus) -> Option<Audience> {
-        // First whom to tell, so that what is told is not overtaken meanwhile.
-        let audience = self.told(user, &[]).await?;
+    async fn tell_shown(
+        &self,
+        user: &UserId,
+        supposed: PresenceStatus,
+        audience: Option<Audience>,
+    ) -> Option<Audience> {
+        // What is read after this number was taken is at least as new as the number says.
+        let version = self.router.next_version();
+        let audience = match audience {
+            Some(audience) => audience,
+            None => self.told(user, &[]).await?,
+        };
         let asking = self.store.statuses(std::slice::from_ref(user));
         let status = match within(self.config.call_timeout(), asking).await {
-            Ok(statuses) => view::shown(statuses).pop().map(|entry| entry.status),
+            Ok(statuses) => view::shown(statuses, version).pop().map(|entry| entry.status),
             Err(_) => Some(supposed).filter(|status| *status != PresenceStatus::Offline),
         };
         if let Some(status) = status {
-            self.tell_to(&audience, user, status, None);
+            let user_id = user.clone();
+            let entry = PresenceEntry { user_id, status, last_seen_at: None, version };
+            self.tell_to(&audience, entry);
         }
         Some(audience)
     }
@@ -230,7 +289,7 @@ impl Presence {
 
     async fn leave(&self, user: UserId, told: Vec<ConversationId>, now: Instant) {
         let user = &user;
-        let _turn = self.turn(user).await;
+        let _turn = self.turns.of(user).await;
         if self.router.hub.is_attached(user) || !lock(&self.here).is_entered(user) {
             return;
         }
@@ -239,7 +298,7 @@ impl Presence {
         let asking = self.store.statuses(std::slice::from_ref(user));
         let left = match within(self.config.call_timeout(), asking).await {
             Ok(statuses) => {
-                let (absent, seen) = (statuses.is_empty(), !view::shown(statuses).is_empty());
+                let (absent, seen) = (statuses.is_empty(), !view::shown(statuses, 0).is_empty());
                 let leaving = self.store.leave(self.node, user);
                 let left = within(self.config.call_timeout(), leaving).await;
                 if left.is_err() {
@@ -266,9 +325,9 @@ impl Presence {
 
     /// Tells of a user of a node whose lease has run out.
     async fn tell_expired(&self, user: UserId) {
-        let _turn = self.turn(&user).await;
+        let _turn = self.turns.of(&user).await;
         // The user may have come back, here or elsewhere, since the store answered.
-        if !self.is_online(&user).await {
+        if !self.is_seen(&user).await {
             self.tell_offline(&user, &[]).await;
         }
     }
@@ -288,39 +347,42 @@ impl Presence {
         }
     }
 
-    /// How a user who is here last chose to be shown; online, who did not choose.
-    pub(crate) fn chosen(&self, user: &UserId) -> Option<PresenceStatus> {
-        lock(&self.here).chosen(user)
+    /// How a user who is here last chose to be shown, as far as this node knows.
+    pub(crate) fn last_chosen(&self, user: &UserId) -> Option<PresenceStatus> {
+        lock(&self.here).last_chosen(user)
     }
 
-    /// Sets how a user is shown while online.
+    /// Sets how a user is shown while online, from now on and whenever the user comes back.
     pub(crate) async fn set(&self, user: &UserId, status: PresenceStatus) -> Result<(), ChatError> {
-        let _turn = self.turn(user).await;
+        let _turn = self.turns.of(user).await;
         let timeout = self.config.call_timeout();
         let users = std::slice::from_ref(user);
         let before = within(timeout, self.store.statuses(users)).await?;
         let Some((_, before)) = before.into_iter().next() else {
             return Err(ChatError::Conflict("presence can be set while a session is connected"));
         };
+        // First for good: it must not be forgotten once others have seen it.
+        within(timeout, self.stores.users.choose_presence(user, status)).await?;
         within(timeout, self.store.set_status(user, status)).await?;
+        let shown = status.as_shown();
         lock(&self.here).choose(user, status);
-        if before.as_shown() != status.as_shown() {
-            self.tell(user, status.as_shown(), None, &[]).await;
+        if before.as_shown() == shown {
+            return Ok(());
+        }
+        if shown == PresenceStatus::Offline {
+            // As others see it, the user goes now.
+            self.tell_offline(user, &[]).await;
+        } else {
+            self.tell_shown(user, shown, None).await;
         }
         Ok(())
     }
 
-    async fn is_online(&self, user: &UserId) -> bool {
+    /// Whether others see a user as being here.
+    async fn is_seen(&self, user: &UserId) -> bool {
         let asking = self.store.statuses(std::slice::from_ref(user));
-        within(self.config.call_timeout(), asking).await.is_ok_and(|found| !found.is_empty())
-    }
-
-    async fn turn(&self, user: &UserId) -> tokio::sync::MutexGuard<'_, ()> {
-        let sum = user
-            .as_str()
-            .bytes()
-            .fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        self.turns[sum % TURNS].lock().await
+        let statuses = within(self.config.call_timeout(), asking).await.unwrap_or_default();
+        !view::shown(statuses, 0).is_empty()
     }
 }
 

@@ -79,8 +79,9 @@ impl Presence {
             return;
         }
         // Who is online is worth less than the joining, which is told in any case.
+        let version = self.router.next_version();
         let statuses = within(self.config.call_timeout(), self.store.statuses(users)).await;
-        let entries = shown(statuses.unwrap_or_default());
+        let entries = shown(statuses.unwrap_or_default(), version);
         if entries.is_empty() {
             return;
         }

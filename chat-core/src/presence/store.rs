@@ -41,11 +41,15 @@ pub trait PresenceStore: Debug + Send + Sync + 'static {
     /// Records that a user is on a node with so many devices, in place of what was recorded of the two
     /// before, and renews the node's lease. A user without a device is online all the same: who has
     /// lost the last one has a moment to come back.
+    ///
+    /// A user who comes online by that is shown as `shown` from the first moment on: nobody sees one
+    /// who wants to be invisible. Of one who is online already, `shown` changes nothing.
     async fn enter(
         &self,
         node: NodeId,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         lease: Duration,
     ) -> Result<Entered, StoreError>;
 

@@ -41,6 +41,7 @@ impl Presence {
             Some(audience) => audience,
             None => self.audience(user, &[]).await?,
         };
+        let version = self.router.next_version();
         let statuses = match audience {
             Audience::Contacts(circle) => {
                 let contacts: Vec<_> = circle.contacts.into_iter().map(|one| one.user_id).collect();
@@ -52,7 +53,7 @@ impl Presence {
             }
             Audience::Everyone => within(timeout, self.store.online(MAX_CONTACTS)).await?,
         };
-        let mut entries = shown(statuses);
+        let mut entries = shown(statuses, version);
         entries.retain(|entry| entry.user_id != *user);
         Ok(entries)
     }
@@ -72,18 +73,19 @@ impl Presence {
         {
             return Vec::new();
         }
+        let version = self.router.next_version();
         // Who is there is worth less than the conversation that it is told with.
         let statuses = within(self.config.call_timeout(), self.store.statuses(&others)).await;
-        shown(statuses.unwrap_or_default())
+        shown(statuses.unwrap_or_default(), version)
     }
 }
 
-/// Those who are shown as being here.
-pub(super) fn shown(statuses: Vec<(UserId, PresenceStatus)>) -> Vec<PresenceEntry> {
+/// Those who are shown as being here, by an answer that was asked for after this number was taken.
+pub(super) fn shown(statuses: Vec<(UserId, PresenceStatus)>, version: u64) -> Vec<PresenceEntry> {
     statuses
         .into_iter()
         .map(|(user_id, status)| (user_id, status.as_shown()))
         .filter(|(_, status)| *status != PresenceStatus::Offline)
-        .map(|(user_id, status)| PresenceEntry { user_id, status, last_seen_at: None })
+        .map(|(user_id, status)| PresenceEntry { user_id, status, last_seen_at: None, version })
         .collect()
 }

@@ -30,6 +30,8 @@ pub(crate) enum Notice {
     Reached { conversation: ConversationId, change_seq: u64 },
     /// Something to be shown to a conversation's members, but not to the user it is about.
     Signal { conversation: ConversationId, about: UserId, event: SignalEvent },
+    /// A user has read on in a conversation: the user's devices are to be told what is left.
+    ReadOn { conversation: ConversationId },
     /// Something for one user's devices.
     ToUser(SignalEvent),
     /// A user has become a member of a conversation, by this change.

@@ -59,7 +59,11 @@ impl Router {
             }
             (Notice::Signal { conversation, about, event }, _) => {
                 self.news.signal(&about, &event);
+                self.hear_version(&event);
                 self.show(conversation, &about, &event);
+            }
+            (Notice::ReadOn { conversation }, Subject::User(user)) => {
+                self.hear_of_reading(&user, conversation, origin);
             }
             (Notice::ToUser(event), Subject::User(user)) => {
                 self.news.signal(&user, &event);
@@ -74,13 +78,16 @@ impl Router {
             }
             (Notice::Presence { entry, audience }, _) => {
                 self.news.presence(&entry);
+                self.versions.hear(entry.version);
                 self.show_presence(entry, audience.as_deref());
             }
             (Notice::PresenceIn { entry, conversations }, _) => {
                 self.news.presence(&entry);
+                self.versions.hear(entry.version);
                 self.show_presence_in(entry, &conversations);
             }
             (Notice::Newcomers { conversation, entries }, _) => {
+                entries.iter().for_each(|entry| self.versions.hear(entry.version));
                 self.show_newcomers(conversation, entries);
             }
             (notice, subject) => {
@@ -89,19 +96,42 @@ impl Router {
         }
     }
 
+    /// Notes the number of what another node tells of somebody's typing.
+    fn hear_version(&self, event: &SignalEvent) {
+        if let SignalEvent::TypingStarted { version, .. }
+        | SignalEvent::TypingStopped { version, .. } = event
+        {
+            self.versions.hear(*version);
+        }
+    }
+
     /// Shows this node's devices that a user came or went.
     pub(crate) fn show_presence(&self, entry: PresenceEntry, audience: Option<&[UserId]>) {
-        let delivery = Delivery::signal(&SignalEvent::PresenceChanged(entry), None);
-        match audience {
+        let event = SignalEvent::PresenceChanged(entry);
+        let delivery = Delivery::signal(&event, None);
+        self.told.tell(&event, || match audience {
             Some(users) => self.hub.deliver_to_users(users, &delivery),
             None => drop(self.hub.deliver_to_all(&delivery)),
-        }
+        });
     }
 
     /// Shows those who are told of a conversation here that these users have joined it and are online:
     /// all of them as one delivery, so that a crowd of newcomers is not written to each device one by
     /// one. A lone newcomer is not told of itself.
-    pub(crate) fn show_newcomers(&self, conversation: ConversationId, entries: Vec<PresenceEntry>) {
+    ///
+    /// Of a user of whom something later was told, nothing is. What is told of the user in the same moment
+    /// may come before this: clients go by the version.
+    pub(crate) fn show_newcomers(
+        &self,
+        conversation: ConversationId,
+        mut entries: Vec<PresenceEntry>,
+    ) {
+        entries.retain(|entry| {
+            let mut is_news = false;
+            let event = SignalEvent::PresenceChanged(entry.clone());
+            self.told.tell(&event, || is_news = true);
+            is_news
+        });
         let lone = match entries.as_slice() {
             [] => return,
             [entry] => Some(entry.user_id.clone()),

@@ -15,6 +15,8 @@ mod lane;
 mod outbound;
 mod reconcile;
 mod traffic;
+mod unread;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,15 +33,17 @@ pub(crate) use lane::Lane;
 use outbound::Outbound;
 pub use traffic::BrokerTraffic;
 pub(crate) use traffic::Traffic;
+use unread::UnreadCounts;
+use versions::Versions;
 
 use crate::ChatConfig;
 use crate::broker::{Broker, Subject};
 use crate::cache::News;
 use crate::ended::EndedLogins;
 use crate::error::ChatError;
-use crate::hub::{Delivery, Hub, Item, Origin};
+use crate::hub::{Delivery, Hub, Item, Origin, ToldStates};
 use crate::sharded::Sharded;
-use crate::store::{Head, MemberStore, MessageStore};
+use crate::store::{Head, InboxStore, MemberStore, MessageStore, StoreParts};
 use crate::tasks::Tasks;
 use crate::within::within;
 
@@ -76,6 +80,13 @@ pub(crate) struct Router {
     pub(crate) ended_logins: EndedLogins,
     messages: Arc<dyn MessageStore>,
     members: Arc<dyn MemberStore>,
+    inbox: Arc<dyn InboxStore>,
+    /// What this node's devices were told last of states.
+    told: ToldStates,
+    /// What orders what this node tells of presence and typing.
+    versions: Versions,
+    /// Counts of what is unread that are being told.
+    unread: UnreadCounts,
     /// What is heard here before any device is told.
     pub(crate) news: News,
     tasks: Tasks,
@@ -84,8 +95,7 @@ pub(crate) struct Router {
 
 impl Router {
     pub(crate) fn new(
-        messages: Arc<dyn MessageStore>,
-        members: Arc<dyn MemberStore>,
+        StoreParts { messages, members, inbox, .. }: StoreParts,
         news: News,
         broker: Option<Arc<dyn Broker>>,
         tasks: Tasks,
@@ -106,6 +116,10 @@ impl Router {
             ended_logins: EndedLogins::default(),
             messages,
             members,
+            inbox,
+            told: ToldStates::new(),
+            versions: Versions::default(),
+            unread: UnreadCounts::new(),
             news,
             tasks,
             config,
@@ -141,10 +155,9 @@ impl Router {
         self.show(conversation, about, event);
     }
 
-    /// Shows all devices of a user something.
-    pub(crate) fn signal_user(&self, user: &UserId, event: &SignalEvent, origin: Option<&Origin>) {
-        self.send(Subject::User(user.clone()), origin, || Notice::ToUser(event.clone()));
-        self.show_user(user, event, origin);
+    /// A number for what is about to be told of presence or typing. See [`Versions`].
+    pub(crate) fn next_version(&self) -> u64 {
+        self.versions.next()
     }
 
     /// Makes a conversation appear to a user who has joined it by the change `joined`: from there
@@ -274,7 +287,8 @@ impl Router {
     }
 
     fn show(&self, conversation: ConversationId, about: &UserId, event: &SignalEvent) {
-        self.hub.fan_out(conversation, &Delivery::signal(event, None), Some(about));
+        let delivery = Delivery::signal(event, None);
+        self.told.tell(event, || self.hub.fan_out(conversation, &delivery, Some(about)));
     }
 
     fn show_user(&self, user: &UserId, event: &SignalEvent, origin: Option<&Origin>) {

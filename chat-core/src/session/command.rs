@@ -76,6 +76,6 @@ pub(super) async fn carry_out(
     })
 }
 
-fn receipt(Receipt { read, seq, unread }: Receipt) -> Reply {
-    Reply::Receipt { read, seq, unread }
+fn receipt(Receipt { read, seq, unread, through_seq }: Receipt) -> Reply {
+    Reply::Receipt { read, seq, unread, through_seq }
 }

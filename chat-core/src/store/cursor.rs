@@ -25,6 +25,8 @@ pub struct CursorAdvance {
     pub unread: u64,
     /// How many messages after the read cursor mention the member, counted up to 100.
     pub unread_mentions: u64,
+    /// The last message that was looked at for these counts, which are those of one snapshot.
+    pub counted_through: u64,
 }
 
 /// How far each member has come.

@@ -49,6 +49,14 @@ macro_rules! forward_store {
             ) -> Result<(), $crate::store::StoreError> {
                 $via!(self.users.record_last_seen(id, at), write)
             }
+
+            async fn choose_presence(
+                &self,
+                id: &::chat_proto::UserId,
+                status: ::chat_proto::PresenceStatus,
+            ) -> Result<(), $crate::store::StoreError> {
+                $via!(self.users.choose_presence(id, status), write)
+            }
         }
 
         #[::async_trait::async_trait]
@@ -277,6 +285,26 @@ macro_rules! forward_store {
                 limit: usize,
             ) -> Result<Vec<Vec<$crate::store::Missed>>, $crate::store::StoreError> {
                 $via!(self.inbox.missed(questions, max_gap, limit), read)
+            }
+        }
+
+        #[::async_trait::async_trait]
+        impl $crate::store::VisitStore for $type {
+            async fn record_alive(
+                &self,
+                node: ::chat_proto::NodeId,
+                users: &[::chat_proto::UserId],
+            ) -> Result<(), $crate::store::StoreError> {
+                $via!(self.visits.record_alive(node, users), write)
+            }
+
+            async fn end_visits(
+                &self,
+                except: ::chat_proto::NodeId,
+                silent: ::std::time::Duration,
+                limit: usize,
+            ) -> Result<Vec<::chat_proto::UserId>, $crate::store::StoreError> {
+                $via!(self.visits.end_visits(except, silent, limit), write)
             }
         }
 

@@ -40,6 +40,10 @@ pub struct UnreadTotal {
     pub unread_mentions: u64,
     /// Conversations that hold any of them.
     pub conversations: u64,
+    /// What was counted: the sum of the last change number of each of the user's conversations, in the
+    /// snapshot in which the rest was counted. It grows with every change of any of them.
+    #[serde(default)]
+    pub through: u64,
 }
 
 /// A membership in force, and how far its conversation has come.

@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use chat_proto::{ConversationId, ConversationSummary, Member, MemberProfile, UserId};
+use chat_proto::{
+    ConversationId, ConversationSummary, Member, MemberProfile, PresenceStatus, UserId,
+};
 use jiff::Timestamp;
 
 use super::{Aggregate, StoreError, only};
@@ -56,13 +58,22 @@ pub struct Contact {
     pub conversation_id: ConversationId,
 }
 
-/// Where a user belongs, and whose presence the user may see.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Where a user belongs, whose presence the user may see, and how the user wants to be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Circle {
     /// All memberships in force, in any order.
     pub memberships: Vec<Membership>,
     /// The contacts.
     pub contacts: Vec<Contact>,
+    /// How the user [chose](super::UserStore::choose_presence) to be shown while online.
+    pub chosen: PresenceStatus,
+}
+
+impl Default for Circle {
+    fn default() -> Self {
+        let (memberships, contacts) = (Vec::new(), Vec::new());
+        Self { memberships, contacts, chosen: PresenceStatus::Online }
+    }
 }
 
 /// Who takes part in what.

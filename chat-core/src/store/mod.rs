@@ -33,6 +33,7 @@ mod message;
 mod parts;
 mod probe;
 mod user;
+mod visit;
 
 use std::fmt::Debug;
 
@@ -47,12 +48,13 @@ pub use message::{AppendOutcome, Changes, Head, MessageDraft, MessageStore};
 pub use parts::StoreParts;
 pub use probe::ProbeStore;
 pub use user::{EnsureUser, NewUser, UserStore, user_named};
+pub use visit::VisitStore;
 
 #[cfg(feature = "testing")]
 pub use self::{
     account::MockAccountStore, conversation::MockConversationStore, cursor::MockCursorStore,
     inbox::MockInboxStore, login::MockLoginSessionStore, member::MockMemberStore,
-    message::MockMessageStore, probe::MockProbeStore, user::MockUserStore,
+    message::MockMessageStore, probe::MockProbeStore, user::MockUserStore, visit::MockVisitStore,
 };
 
 /// Everything the engine needs to keep: the sum of the aggregates.
@@ -60,7 +62,14 @@ pub use self::{
 /// Implemented by itself for whatever implements them all. Accounts and login sessions are apart
 /// ([`AccountStore`], [`LoginSessionStore`]), since a host that has users of its own needs neither.
 pub trait Store:
-    UserStore + ConversationStore + MemberStore + MessageStore + CursorStore + InboxStore + ProbeStore
+    UserStore
+    + ConversationStore
+    + MemberStore
+    + MessageStore
+    + CursorStore
+    + InboxStore
+    + VisitStore
+    + ProbeStore
 {
 }
 
@@ -71,6 +80,7 @@ impl<S> Store for S where
         + MessageStore
         + CursorStore
         + InboxStore
+        + VisitStore
         + ProbeStore
 {
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::forward::forward_store;
 use super::{
     ConversationStore, CursorStore, InboxStore, MemberStore, MessageStore, ProbeStore, Store,
-    UserStore,
+    UserStore, VisitStore,
 };
 
 /// A store put together from its aggregates, any of which may be a decorator, a mock, or another
@@ -34,6 +34,8 @@ pub struct StoreParts {
     pub cursors: Arc<dyn CursorStore>,
     /// Where conversations are listed as one member sees them.
     pub inbox: Arc<dyn InboxStore>,
+    /// Where it is kept who is on which node.
+    pub visits: Arc<dyn VisitStore>,
     /// What is asked whether the store works.
     pub probe: Arc<dyn ProbeStore>,
 }
@@ -47,6 +49,7 @@ impl From<Arc<dyn Store>> for StoreParts {
             messages: store.clone(),
             cursors: store.clone(),
             inbox: store.clone(),
+            visits: store.clone(),
             probe: store,
         }
     }

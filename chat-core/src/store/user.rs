@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chat_proto::{DisplayName, User, UserId, Username};
+use chat_proto::{DisplayName, PresenceStatus, User, UserId, Username};
 use jiff::Timestamp;
 
 use super::{Aggregate, StoreError, only};
@@ -85,6 +85,11 @@ pub trait UserStore: Aggregate {
     /// all. Every character of `prefix` stands for itself.
     async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>, StoreError>;
 
-    /// Records when the user's last session ended. A time before the recorded one changes nothing.
+    /// Records when the user's last session ended, and ends the user's visit, if one is
+    /// [recorded](super::VisitStore). A time before the recorded one changes nothing else.
     async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Records how a user wants to be shown while online, until another choice: it is found in the
+    /// user's [`Circle`](super::Circle).
+    async fn choose_presence(&self, id: &UserId, status: PresenceStatus) -> Result<(), StoreError>;
 }

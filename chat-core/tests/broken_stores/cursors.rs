@@ -84,3 +84,37 @@ async fn a_store_whose_cursors_move_in_two_steps_is_caught() {
     )
     .await;
 }
+
+/// Says through which message it has counted by a look after the count.
+#[derive(Debug)]
+struct CountsThroughLater {
+    store: Arc<MemoryStore>,
+}
+
+#[async_trait]
+impl CursorStore for CountsThroughLater {
+    async fn advance(
+        &self,
+        room: ConversationId,
+        user: &UserId,
+        kind: CursorKind,
+        seq: Option<u64>,
+    ) -> Result<Option<CursorAdvance>, StoreError> {
+        let Some(moved) = self.store.advance(room, user, kind, seq).await? else {
+            return Ok(None);
+        };
+        yield_now().await;
+        let later = self.store.advance(room, user, kind, Some(0)).await?;
+        let counted_through = later.map_or(moved.counted_through, |later| later.counted_through);
+        Ok(Some(CursorAdvance { counted_through, ..moved }))
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_says_too_late_what_it_counted_is_caught() {
+    assert_caught(
+        |store, parts| parts.cursors = Arc::new(CountsThroughLater { store }),
+        &["a_cursor_among_messages_passes_each_once"],
+    )
+    .await;
+}

@@ -54,6 +54,15 @@ macro_rules! user_store {
             ::chat_core::store::UserStore::record_last_seen(&*self.store, id, at).await
         }
     } };
+    (@ $type:ident [choose_presence $($rest:ident)*] $($given:tt)*) => { user_store! { @ $type [$($rest)*] $($given)*
+        async fn choose_presence(
+            &self,
+            id: &::chat_core::proto::UserId,
+            status: ::chat_core::proto::PresenceStatus,
+        ) -> Result<(), ::chat_core::store::StoreError> {
+            ::chat_core::store::UserStore::choose_presence(&*self.store, id, status).await
+        }
+    } };
     (@ $type:ident [] $($methods:tt)*) => {
         #[::async_trait::async_trait]
         impl ::chat_core::store::UserStore for $type { $($methods)* }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use chat_core::MemoryStore;
-use chat_core::proto::{User, UserId};
-use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore};
+use chat_core::proto::{NodeId, PresenceStatus, User, UserId};
+use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore, VisitStore};
 use jiff::Timestamp;
 use tokio::task::yield_now;
 
@@ -39,7 +41,7 @@ impl ComparesNamesByCaseOnly {
     }
 }
 
-user_store! { ComparesNamesByCaseOnly: user users user_by_name search_users record_last_seen;
+user_store! { ComparesNamesByCaseOnly: user users user_by_name search_users record_last_seen choose_presence;
     async fn ensure_users(&self, all: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
         let mut outcomes = Vec::new();
         for new in all {
@@ -68,7 +70,7 @@ struct ShowsAnyName {
     store: Arc<MemoryStore>,
 }
 
-user_store! { ShowsAnyName: user users user_by_name search_users record_last_seen;
+user_store! { ShowsAnyName: user users user_by_name search_users record_last_seen choose_presence;
     async fn ensure_user(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
         let outcome = self.store.ensure_user(new.clone()).await?;
         Ok(if outcome == EnsureUser::DisplayNameTaken { recorded(new) } else { outcome })
@@ -90,7 +92,7 @@ struct FindsByLowerCase {
     store: Arc<MemoryStore>,
 }
 
-user_store! { FindsByLowerCase: ensure_user user users search_users record_last_seen;
+user_store! { FindsByLowerCase: ensure_users user users search_users record_last_seen choose_presence;
     async fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
         let found = self.store.user_by_name(key).await?;
         Ok(found.filter(|user| user.username.as_str().to_lowercase() == key))
@@ -123,7 +125,7 @@ impl LooksForNamesFirst {
     }
 }
 
-user_store! { LooksForNamesFirst: user users user_by_name search_users record_last_seen;
+user_store! { LooksForNamesFirst: user users user_by_name search_users record_last_seen choose_presence;
     async fn ensure_users(&self, all: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
         let mut outcomes = Vec::new();
         for new in all {
@@ -159,7 +161,7 @@ fn is_like(text: &[char], pattern: &[char]) -> bool {
     }
 }
 
-user_store! { SearchesByPattern: ensure_users user users user_by_name record_last_seen;
+user_store! { SearchesByPattern: ensure_users user users user_by_name record_last_seen choose_presence;
     async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>, StoreError> {
         let pattern: Vec<char> = prefix.chars().chain(['%']).collect();
         let mut found = self.store.search_users("", usize::MAX).await?;
@@ -189,7 +191,7 @@ struct RecordsEveryEnd {
     seen: Mutex<HashMap<UserId, Timestamp>>,
 }
 
-user_store! { RecordsEveryEnd: ensure_users users user_by_name search_users;
+user_store! { RecordsEveryEnd: ensure_users users user_by_name search_users choose_presence;
     async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
         lock(&self.seen).insert(id.clone(), at);
         self.store.record_last_seen(id, at).await
@@ -226,7 +228,7 @@ impl KeepsMilliseconds {
     }
 }
 
-user_store! { KeepsMilliseconds: user users user_by_name search_users record_last_seen;
+user_store! { KeepsMilliseconds: user users user_by_name search_users record_last_seen choose_presence;
     async fn ensure_users(&self, all: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
         let mut outcomes = Vec::new();
         for new in all {
@@ -241,6 +243,59 @@ async fn a_store_that_keeps_milliseconds_is_caught() {
     assert_caught(
         |store, parts| parts.users = Arc::new(KeepsMilliseconds { store }),
         &["names_of_every_script_come_back_unchanged", "every_time_is_kept_to_the_microsecond"],
+    )
+    .await;
+}
+
+/// Forgets how users want to be shown when they go.
+#[derive(Debug)]
+struct ForgetsChoices {
+    store: Arc<MemoryStore>,
+}
+
+user_store! { ForgetsChoices: ensure_users user users user_by_name search_users choose_presence;
+    async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        self.store.record_last_seen(id, at).await?;
+        self.store.choose_presence(id, PresenceStatus::Online).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_forgets_how_users_want_to_be_shown_is_caught() {
+    assert_caught(
+        |store, parts| parts.users = Arc::new(ForgetsChoices { store }),
+        &["a_chosen_presence_is_kept"],
+    )
+    .await;
+}
+
+/// Ends visits to nodes that live.
+#[derive(Debug)]
+struct EndsEveryVisit {
+    store: Arc<MemoryStore>,
+}
+
+#[async_trait]
+impl VisitStore for EndsEveryVisit {
+    async fn record_alive(&self, node: NodeId, users: &[UserId]) -> Result<(), StoreError> {
+        self.store.record_alive(node, users).await
+    }
+
+    async fn end_visits(
+        &self,
+        _: NodeId,
+        _: Duration,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        self.store.end_visits(NodeId::generate(), Duration::ZERO, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_ends_visits_to_living_nodes_is_caught() {
+    assert_caught(
+        |store, parts| parts.visits = Arc::new(EndsEveryVisit { store }),
+        &["users_of_a_dead_node_were_seen_when_it_lived", "a_node_that_lives_keeps_its_users"],
     )
     .await;
 }

@@ -18,6 +18,7 @@ pub(crate) struct Body {
 
 /// Where the cursor stands now.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Receipt {
     /// How many messages of others the cursor moved over.
     read: u64,
@@ -25,6 +26,15 @@ pub(crate) struct Receipt {
     seq: u64,
     /// What is unread in the conversation.
     unread: u64,
+    /// The `seq` of the last message that was looked at: later ones are not counted.
+    through_seq: u64,
+}
+
+impl From<chat_core::Receipt> for Receipt {
+    fn from(moved: chat_core::Receipt) -> Self {
+        let chat_core::Receipt { read, seq, unread, through_seq } = moved;
+        Self { read, seq, unread, through_seq }
+    }
 }
 
 /// `POST /conversations/{id}/read`.
@@ -35,7 +45,7 @@ pub(crate) async fn read(
     OptionalJsonBody(body): OptionalJsonBody<Body>,
 ) -> Answer<Receipt> {
     let moved = chat.mark_read(&caller.actor, id, body.seq).await?;
-    Ok(Json(Receipt { read: moved.read, seq: moved.seq, unread: moved.unread }))
+    Ok(Json(moved.into()))
 }
 
 /// `POST /conversations/{id}/delivered`.
@@ -46,5 +56,5 @@ pub(crate) async fn delivered(
     OptionalJsonBody(body): OptionalJsonBody<Body>,
 ) -> Answer<Receipt> {
     let moved = chat.mark_delivered(&caller.actor, id, body.seq).await?;
-    Ok(Json(Receipt { read: moved.read, seq: moved.seq, unread: moved.unread }))
+    Ok(Json(moved.into()))
 }

@@ -116,7 +116,7 @@ pub enum SignalEvent {
         /// The first page of its members; `memberCount` says how many there are.
         members: Page<MemberProfile>,
     },
-    /// A member has read up to a message.
+    /// A member has read up to a message. Of two about one member, the one with the higher `seq` holds.
     #[serde(rename = "receipt.read", rename_all = "camelCase")]
     ReceiptRead {
         /// Where.
@@ -126,7 +126,8 @@ pub enum SignalEvent {
         /// The `seq` of the last message read.
         seq: u64,
     },
-    /// A member's device has received up to a message.
+    /// A member's device has received up to a message. Of two about one member, the one with the higher
+    /// `seq` holds.
     #[serde(rename = "receipt.delivered", rename_all = "camelCase")]
     ReceiptDelivered {
         /// Where.
@@ -143,6 +144,10 @@ pub enum SignalEvent {
         conversation_id: ConversationId,
         /// Who.
         user_id: UserId,
+        /// Orders what is told of one member's typing: the highest holds. 0 from a server that does
+        /// not say.
+        #[serde(default)]
+        version: u64,
     },
     /// A member is no longer typing.
     #[serde(rename = "typing.stopped", rename_all = "camelCase")]
@@ -151,6 +156,10 @@ pub enum SignalEvent {
         conversation_id: ConversationId,
         /// Who.
         user_id: UserId,
+        /// Orders what is told of one member's typing: the highest holds. 0 from a server that does
+        /// not say.
+        #[serde(default)]
+        version: u64,
     },
     /// A user came, went, or is shown differently.
     #[serde(rename = "presence.changed")]
@@ -162,12 +171,19 @@ pub enum SignalEvent {
         conversation_id: ConversationId,
         /// The `seq` up to which the user has read.
         read_seq: u64,
+        /// The `seq` of the last message that was looked at: later ones are not counted.
+        #[serde(default)]
+        through_seq: u64,
         /// What is left there.
         unread: u64,
         /// What is left there that mentions the user.
         unread_mentions: u64,
         /// What is left in all conversations.
         total_unread: u64,
+        /// The sum of the last `changeSeq` of each of the user's conversations when the total was
+        /// counted: changes beyond it are not in the total.
+        #[serde(default)]
+        total_through: u64,
     },
     /// The login session behind this connection has ended; the connection closes.
     #[serde(rename = "session.revoked")]

@@ -112,6 +112,8 @@ pub enum Reply {
         seq: u64,
         /// What is unread in the conversation now.
         unread: u64,
+        /// The `seq` of the last message that was looked at: later ones are not counted.
+        through_seq: u64,
     },
     /// Of `presence.list`.
     Presence {

@@ -57,4 +57,8 @@ pub struct PresenceEntry {
     /// When the user was last online; absent while the user is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_seen_at: Option<Timestamp>,
+    /// Orders what is told of one user's presence: the highest holds. 0 from a server that does not
+    /// say.
+    #[serde(default)]
+    pub version: u64,
 }

@@ -7,13 +7,14 @@ use super::PostgresStore;
 use super::server::Repeat;
 use super::session::Session;
 use super::statement::sql;
-use crate::cursor::{Standing, unread, unread_mentions};
+use crate::cursor::{Standing, counted_through, unread, unread_mentions};
 use crate::failure::Failure;
 use crate::value::integer;
 
 /// Where a member's cursors stand, and what is told when they stay there.
 pub(super) const STANDING: &str = concat!(
-    "SELECT c.read_seq, c.delivered_seq, h.last_seq, 0::bigint AS passed, ",
+    "SELECT c.read_seq, c.delivered_seq, h.last_seq, h.last_seq AS counted_through,
+      0::bigint AS passed, ",
     unread!("$1", "$2", "c.read_seq"),
     " AS unread, ",
     unread_mentions!("$1", "$2", "c.read_seq"),
@@ -39,7 +40,9 @@ pub(super) const MOVE: &str = concat!(
     unread!("$1", "$2", "$3"),
     " AS unread, ",
     unread_mentions!("$1", "$2", "$3"),
-    " AS unread_mentions,
+    " AS unread_mentions, ",
+    counted_through!("$1"),
+    " AS counted_through,
       (SELECT count(*) FROM chat_message p
        WHERE p.conversation_id = $1 AND p.seq > $5 AND p.seq <= $6 AND p.sender_id <> $2)
       AS passed"

@@ -55,15 +55,16 @@ pub(super) const CHOSEN: &str = "SELECT count(*) AS chosen
      FROM chat_member m JOIN chat_conversation c ON c.id = m.conversation_id
      WHERE m.user_id = $1 AND m.state = 'joined' AND (c.kind = 'room' OR c.created_by = $1)";
 
-/// Of some users, the memberships in force, and after these the contacts.
+/// Of some users, the memberships in force, after these the contacts, and then how each chose to be
+/// shown, if so.
 pub(super) const CIRCLES: &str = concat!(
     "SELECT asked.place - 1 AS place, m.conversation_id AS member_of, ",
     joined_by!("m"),
-    " AS member_change_seq, NULL AS member_id
+    " AS member_change_seq, NULL AS member_id, NULL AS presence
      FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (user_id, place)
      JOIN chat_member m ON m.user_id = asked.user_id AND m.state = 'joined'
      UNION ALL
-     SELECT asked.place - 1, contact.shared, NULL, contact.user_id
+     SELECT asked.place - 1, contact.shared, NULL, contact.user_id, NULL
      FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (user_id, place)
      CROSS JOIN LATERAL (
        SELECT DISTINCT ON (o.user_id) o.user_id, o.conversation_id AS shared
@@ -73,7 +74,11 @@ pub(super) const CIRCLES: &str = concat!(
        WHERE m.user_id = asked.user_id AND m.state = 'joined' AND o.state = 'joined'
          AND o.user_id <> asked.user_id
        ORDER BY o.user_id, o.conversation_id
-       LIMIT $3) contact"
+       LIMIT $3) contact
+     UNION ALL
+     SELECT asked.place - 1, NULL, NULL, NULL, u.presence
+     FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (user_id, place)
+     JOIN chat_user u ON u.id = asked.user_id AND u.presence IS NOT NULL"
 );
 
 /// Whether a conversation is a public room and there is such a user; then, whether the user is a
@@ -222,9 +227,11 @@ impl MemberStore for PostgresStore {
     }
 }
 
-/// Adds a membership or a contact to a user's circle.
+/// Adds a membership, a contact, or the chosen presence to a user's circle.
 fn add(circle: &mut Circle, user: &UserId, row: &PgRow) -> sqlx::Result<()> {
-    if row.is_null("member_id")? {
+    if !row.is_null("presence")? {
+        circle.chosen = row.word("presence")?;
+    } else if row.is_null("member_id")? {
         circle.memberships.push(Membership {
             user_id: user.clone(),
             conversation_id: row.id("member_of")?,

@@ -36,6 +36,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (6, "promotions", include_str!("../../migrations/postgres/0006_promotions.sql")),
     (7, "text_keys", include_str!("../../migrations/postgres/0007_text_keys.sql")),
     (8, "activity", include_str!("../../migrations/postgres/0008_activity.sql")),
+    (10, "visits", include_str!("../../migrations/postgres/0010_visits.sql")),
 ]);
 
 /// One node migrates, and others wait for it.

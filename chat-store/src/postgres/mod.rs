@@ -26,6 +26,7 @@ mod session;
 mod statement;
 mod url;
 mod user;
+mod visit;
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chat_core::proto::{User, UserId};
+use chat_core::proto::{PresenceStatus, User, UserId};
 use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore};
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use super::session::Session;
 use super::statement::{is_storable, sql};
 use crate::failure::Failure;
 use crate::record::{read_all, read_optional, read_user, recorded_user, user_columns};
-use crate::value::{end_of, integer};
+use crate::value::{end_of, integer, word};
 
 const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.id = $1");
 
@@ -94,10 +94,22 @@ impl UserStore for PostgresStore {
     async fn record_last_seen(&self, id: &UserId, at: Timestamp) -> Result<(), StoreError> {
         let id = id.clone();
         let outcome = self.primary.write(Repeat::Harmless, move |session| {
-            let update = sql("UPDATE chat_user SET last_seen_at = $2
+            let update = sql("WITH ended AS (DELETE FROM chat_visit WHERE user_id = $1)
+                 UPDATE chat_user SET last_seen_at = $2
                  WHERE id = $1 AND coalesce(last_seen_at < $2, TRUE)")
             .bind(id.as_str())
             .bind(at.as_microsecond());
+            Box::pin(async move { session.execute(update).await.map(drop) })
+        });
+        Ok(outcome.await?)
+    }
+
+    async fn choose_presence(&self, id: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
+        let (id, word) = (id.clone(), word(&status)?);
+        let outcome = self.primary.write(Repeat::Harmless, move |session| {
+            let update = sql("UPDATE chat_user SET presence = $2 WHERE id = $1")
+                .bind(id.as_str())
+                .bind(word.clone());
             Box::pin(async move { session.execute(update).await.map(drop) })
         });
         Ok(outcome.await?)

@@ -144,5 +144,6 @@ pub(crate) fn read_unread_total(row: &impl Columns) -> sqlx::Result<UnreadTotal>
         unread: row.number("unread")?,
         unread_mentions: row.number("unread_mentions")?,
         conversations: row.number("conversations")?,
+        through: row.number("through")?,
     })
 }

@@ -4,7 +4,7 @@ use chat_core::store::{CursorAdvance, CursorKind, CursorStore, StoreError};
 use sqlx::SqliteConnection;
 
 use super::SqliteStore;
-use crate::cursor::{Standing, Step, unread, unread_mentions};
+use crate::cursor::{Standing, Step, counted_through, unread, unread_mentions};
 use crate::failure::Failure;
 use crate::record::read_optional;
 use crate::value::integer;
@@ -20,7 +20,9 @@ pub(super) const COUNTS: &str = concat!(
     unread!("?1", "?2", "?3"),
     " AS unread, ",
     unread_mentions!("?1", "?2", "?3"),
-    " AS unread_mentions,
+    " AS unread_mentions, ",
+    counted_through!("?1"),
+    " AS counted_through,
       (SELECT count(*) FROM chat_message p
        WHERE p.conversation_id = ?1 AND p.seq > ?4 AND p.seq <= ?5 AND p.sender_id <> ?2)
       AS passed"

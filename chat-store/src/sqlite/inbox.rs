@@ -75,18 +75,19 @@ pub(super) const OVERVIEWS: &str = concat!(
 );
 
 pub(super) const UNREAD_TOTAL: &str = concat!(
-    "WITH count AS MATERIALIZED (SELECT ",
+    "WITH count AS MATERIALIZED (SELECT h.change_seq, iif(h.last_seq > r.read_seq, ",
     unread!("b.conversation_id", "?1", "r.read_seq"),
-    " AS unread, ",
+    ", 0) AS unread, iif(h.last_seq > r.read_seq, ",
     unread_mentions!("b.conversation_id", "?1", "r.read_seq"),
-    " AS unread_mentions
+    ", 0) AS unread_mentions
       FROM chat_member b
       JOIN chat_head h ON h.conversation_id = b.conversation_id
       JOIN chat_cursor r ON r.conversation_id = b.conversation_id AND r.user_id = ?1
-      WHERE b.user_id = ?1 AND b.state = 'joined' AND h.last_seq > r.read_seq)
+      WHERE b.user_id = ?1 AND b.state = 'joined')
      SELECT coalesce(sum(unread), 0) AS unread,
             coalesce(sum(unread_mentions), 0) AS unread_mentions,
-            coalesce(sum(unread > 0), 0) AS conversations
+            coalesce(sum(unread > 0), 0) AS conversations,
+            coalesce(sum(change_seq), 0) AS through
      FROM count"
 );
 

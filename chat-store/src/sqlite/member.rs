@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use chat_core::proto::{ConversationId, Member, MemberProfile, MemberRole, MemberState, UserId};
+use chat_core::proto::{
+    ConversationId, Member, MemberProfile, MemberRole, MemberState, PresenceStatus, UserId,
+};
 use chat_core::store::{
     Circle, Contact, JoinOutcome, LeaveOutcome, MemberStore, Membership, StoreError,
 };
@@ -50,7 +52,7 @@ const CHOSEN: &str = "SELECT count(*) AS chosen
      FROM chat_member m JOIN chat_conversation c ON c.id = m.conversation_id
      WHERE m.user_id = ?1 AND m.state = 'joined' AND (c.kind = 'room' OR c.created_by = ?1)";
 
-/// Of some users, the memberships in force and the contacts, in one row.
+/// Of some users, the memberships in force, the contacts, and the chosen presence, in one row.
 pub(super) const CIRCLES: &str = concat!(
     "SELECT json_group_array(json_array(asked.key, (
        SELECT json_group_array(json_array(hex(m.conversation_id), ",
@@ -65,7 +67,8 @@ pub(super) const CIRCLES: &str = concat!(
          WHERE m.user_id = asked.value AND m.state = 'joined' AND o.state = 'joined'
            AND o.user_id <> asked.value
          GROUP BY o.user_id
-         LIMIT +?3)))) AS answer
+         LIMIT +?3)), (
+       SELECT u.presence FROM chat_user u WHERE u.id = asked.value))) AS answer
      FROM json_each(?1) asked"
 );
 
@@ -77,6 +80,8 @@ struct CircleRow {
     memberships: Vec<(Uuid, u64)>,
     /// Users, and a conversation with each.
     contacts: Vec<(UserId, Uuid)>,
+    /// How the user chose to be shown.
+    chosen: Option<PresenceStatus>,
 }
 
 #[async_trait]
@@ -199,7 +204,7 @@ impl MemberStore for SqliteStore {
         let rows = serde_json::from_str(row.text("answer").map_err(Failure::from)?);
         let rows: Vec<CircleRow> = rows.map_err(Failure::from)?;
         let mut circles = vec![Circle::default(); users.len()];
-        for CircleRow { place, memberships, contacts } in rows {
+        for CircleRow { place, memberships, contacts, chosen } in rows {
             let (user, circle) = asked(users, &mut circles, place)?;
             let memberships = memberships.into_iter().map(|(id, change_seq)| Membership {
                 user_id: user.clone(),
@@ -209,7 +214,11 @@ impl MemberStore for SqliteStore {
             let contacts = contacts
                 .into_iter()
                 .map(|(user_id, id)| Contact { user_id, conversation_id: id.into() });
-            *circle = Circle { memberships: memberships.collect(), contacts: contacts.collect() };
+            *circle = Circle {
+                memberships: memberships.collect(),
+                contacts: contacts.collect(),
+                chosen: chosen.unwrap_or(PresenceStatus::Online),
+            };
         }
         Ok(circles)
     }

@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (6, "promotions", include_str!("../../migrations/sqlite/0006_promotions.sql")),
     (7, "text_keys", include_str!("../../migrations/sqlite/0007_text_keys.sql")),
     (8, "activity", include_str!("../../migrations/sqlite/0008_activity.sql")),
+    (10, "visits", include_str!("../../migrations/sqlite/0010_visits.sql")),
 ]);
 
 impl SqliteStore {

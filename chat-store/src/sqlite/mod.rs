@@ -22,6 +22,7 @@ mod plan;
 mod probe;
 mod schema;
 mod user;
+mod visit;
 mod writer;
 
 use sqlx::SqlitePool;

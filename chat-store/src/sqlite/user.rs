@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chat_core::proto::{User, UserId};
+use chat_core::proto::{PresenceStatus, User, UserId};
 use chat_core::store::{EnsureUser, NewUser, StoreError, UserStore};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -10,7 +10,7 @@ use super::keys::insert_skeletons;
 use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::record::{read_all, read_optional, read_user, recorded_user, user_columns};
-use crate::value::{end_of, integer, json};
+use crate::value::{end_of, integer, json, word};
 
 pub(super) const USER_BY_NAME: &str =
     concat!("SELECT ", user_columns!(), " FROM chat_user u WHERE u.username_key = ?1");
@@ -103,8 +103,27 @@ impl UserStore for SqliteStore {
                 )
                 .bind(id.as_str())
                 .bind(at.as_microsecond())
-                .execute(connection)
+                .execute(&mut *connection)
                 .await?;
+                sqlx::query("DELETE FROM chat_visit WHERE user_id = ?1")
+                    .bind(id.as_str())
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        });
+        Ok(outcome.await?)
+    }
+
+    async fn choose_presence(&self, id: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
+        let (id, word) = (id.clone(), word(&status)?);
+        let outcome = self.writer.write(move |connection| {
+            Box::pin(async move {
+                sqlx::query("UPDATE chat_user SET presence = ?2 WHERE id = ?1")
+                    .bind(id.as_str())
+                    .bind(word)
+                    .execute(connection)
+                    .await?;
                 Ok(())
             })
         });

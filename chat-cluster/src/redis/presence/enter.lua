@@ -1,12 +1,16 @@
 -- Records that a user is on a node.
 -- KEYS: the user, the users of the node.
--- ARGV: node, number of its lease, devices, the user's name, how long to keep this, view.
+-- ARGV: node, number of its lease, devices, the user's name, how long to keep this, how the user is
+--   shown if this is the arrival, view.
 -- Returns whether the user came online, and the devices on all nodes.
-local entries = entries_of(KEYS[1], counts_by(6))
+local entries = entries_of(KEYS[1], counts_by(7))
 local came = next(entries) == nil
 if came then
   -- Whoever is told of the arrival need not be told of an end that came before.
   redis.call('DEL', KEYS[1])
+  if ARGV[6] ~= '' and ARGV[6] ~= 'online' then
+    redis.call('HSET', KEYS[1], 'shown', ARGV[6])
+  end
 end
 local number, before = ARGV[2], entries[ARGV[1]]
 if before then

@@ -60,6 +60,7 @@ impl Presence {
         node: NodeId,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         lease: Duration,
     ) -> Result<Entered, CallError> {
         let renewed = self.renew_lease(node, lease).await?;
@@ -69,6 +70,7 @@ impl Presence {
             devices.to_string(),
             user_name(user),
             keep(lease),
+            online::written(shown).unwrap_or_default().to_owned(),
         ]);
         let entering = self.scripts.enter.request(&self.user_keys(node, user), &arguments);
         let (came_online, devices) =

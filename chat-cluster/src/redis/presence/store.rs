@@ -14,9 +14,10 @@ impl PresenceStore for RedisCluster {
         node: NodeId,
         user: &UserId,
         devices: u32,
+        shown: PresenceStatus,
         lease: Duration,
     ) -> Result<Entered, StoreError> {
-        Ok(self.member.presence.enter(node, user, devices, lease).await?)
+        Ok(self.member.presence.enter(node, user, devices, shown, lease).await?)
     }
 
     async fn leave(&self, node: NodeId, user: &UserId) -> Result<bool, StoreError> {

@@ -193,14 +193,23 @@ pub async fn unread_totals_are_sums(store: &dyn Store) {
     send(store, pair, &ada, "there?").await;
     send(store, quiet, &bob, "hello @bob").await;
     let total = store.unread_total(&bob).await.unwrap();
-    assert_eq!(total, UnreadTotal { unread: 102, unread_mentions: 1, conversations: 2 });
+    assert_eq!(
+        total,
+        UnreadTotal { unread: 102, unread_mentions: 1, conversations: 2, through: 129 }
+    );
     store.advance(busy, &bob, CursorKind::Read, None).await.unwrap();
     let total = store.unread_total(&bob).await.unwrap();
-    assert_eq!(total, UnreadTotal { unread: 2, unread_mentions: 1, conversations: 1 });
+    assert_eq!(
+        total,
+        UnreadTotal { unread: 2, unread_mentions: 1, conversations: 1, through: 129 }
+    );
     leave(store, pair, &bob).await;
-    assert_eq!(store.unread_total(&bob).await.unwrap(), UnreadTotal::default());
+    // 122 changes of the one room, and 3 of the other: what is not a conversation of bob's is not counted.
+    let none = UnreadTotal { through: 125, ..UnreadTotal::default() };
+    assert_eq!(store.unread_total(&bob).await.unwrap(), none);
     let total = store.unread_total(&ada).await.unwrap();
-    assert_eq!(total, UnreadTotal { unread: 1, unread_mentions: 0, conversations: 1 });
+    let expected = UnreadTotal { unread: 1, unread_mentions: 0, conversations: 1, through: 130 };
+    assert_eq!(total, expected);
 }
 
 /// An overview is what the single questions answer: memberships, their heads, and the first page.

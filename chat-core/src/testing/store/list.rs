@@ -62,6 +62,7 @@ macro_rules! __store_cases {
                 memberships_in_force_are_listed
                 contacts_share_a_small_conversation
                 circles_are_those_of_each_user
+                a_chosen_presence_is_kept
             }
             messages {
                 a_message_comes_back_as_it_was_stored
@@ -145,6 +146,12 @@ macro_rules! __store_cases {
                 a_repeat_that_races_with_a_departure_stores_nothing
                 last_seen_at_once_is_the_latest
             }
+            visits {
+                users_of_a_dead_node_were_seen_when_it_lived
+                a_node_that_lives_keeps_its_users
+                a_departure_ends_a_visit
+                visits_are_ended_once_by_many
+            }
             limits {
                 every_time_is_kept_to_the_microsecond
                 the_list_reaches_over_all_of_time
@@ -225,6 +232,7 @@ macro_rules! __presence_cases {
                 a_renewed_lease_does_not_end
                 a_user_on_a_living_node_outlives_a_dead_one
                 a_status_lasts_while_online
+                who_arrives_is_shown_as_chosen
                 the_online_are_listed_up_to_a_limit
                 a_node_is_told_that_its_lease_was_lost
                 a_lease_can_be_handed_over

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use chat_proto::{ConversationId, UserId};
+use chat_proto::{ConversationId, PresenceStatus, UserId};
+use jiff::Timestamp;
 
 use super::fixture::{direct, join, leave, room, user, user_id};
 use crate::store::{Contact, Store};
@@ -119,4 +120,26 @@ pub async fn circles_are_those_of_each_user(store: &dyn Store) {
         }
     }
     assert_eq!(store.circles(&[], 10, 10).await.unwrap(), []);
+}
+
+/// How a user chose to be shown stays until another choice, whatever else happens to the user, and is
+/// nobody else's.
+pub async fn a_chosen_presence_is_kept(store: &dyn Store) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let chosen = async || {
+        let users = [ada.clone(), bob.clone(), user_id("nobody")];
+        let circles = store.circles(&users, 10, 10).await.unwrap();
+        circles.into_iter().map(|circle| circle.chosen).collect::<Vec<_>>()
+    };
+    use PresenceStatus::{Away, Invisible, Online};
+    assert_eq!(chosen().await, [Online; 3]);
+    store.choose_presence(&ada, Invisible).await.unwrap();
+    assert_eq!(chosen().await, [Invisible, Online, Online]);
+    store.choose_presence(&bob, Away).await.unwrap();
+    store.choose_presence(&user_id("nobody"), Away).await.unwrap();
+    store.record_last_seen(&ada, Timestamp::now()).await.unwrap();
+    direct(store, &ada, &bob).await;
+    assert_eq!(chosen().await, [Invisible, Away, Online]);
+    store.choose_presence(&ada, Online).await.unwrap();
+    assert_eq!(chosen().await, [Online, Away, Online]);
 }

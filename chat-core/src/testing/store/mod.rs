@@ -98,6 +98,7 @@ pub mod races;
 pub mod refusals;
 pub mod snapshots;
 pub mod users;
+pub mod visits;
 
 mod failures;
 mod fixture;

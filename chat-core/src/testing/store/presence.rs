@@ -6,6 +6,8 @@ use std::time::Duration;
 use chat_proto::{NodeId, PresenceStatus, UserId};
 use futures::future::join_all;
 
+use PresenceStatus::Online;
+
 use super::fixture::user_id;
 use crate::presence::{Entered, Lease, PresenceStore};
 
@@ -38,7 +40,7 @@ async fn is_online(store: &dyn PresenceStore, user: &UserId) -> bool {
 
 /// A user comes to a node with one device, for long; returns whether that made the user online.
 async fn enter(store: &dyn PresenceStore, node: NodeId, user: &UserId) -> bool {
-    store.enter(node, user, 1, LONG).await.unwrap().came_online
+    store.enter(node, user, 1, Online, LONG).await.unwrap().came_online
 }
 
 /// The first node on which a user is makes the user online, and the last makes an end of it.
@@ -75,7 +77,7 @@ pub async fn a_lost_lease_ends_presence_once(store: &dyn PresenceStore) {
     let node = NodeId::generate();
     let users = ["ada", "bob"].map(user_id);
     for user in &users {
-        store.enter(node, user, 1, SHORT).await.unwrap();
+        store.enter(node, user, 1, Online, SHORT).await.unwrap();
     }
     let gone = expired(store).await;
     assert_eq!(BTreeSet::from_iter(&gone), BTreeSet::from_iter(&users));
@@ -119,9 +121,9 @@ pub async fn the_gone_are_told_with_how_they_were_shown(store: &dyn PresenceStor
 pub async fn a_renewed_lease_does_not_end(store: &dyn PresenceStore) {
     let (living, dead) = (NodeId::generate(), NodeId::generate());
     let (ada, bob) = (user_id("ada"), user_id("bob"));
-    store.enter(living, &ada, 1, Duration::from_secs(60)).await.unwrap();
+    store.enter(living, &ada, 1, Online, Duration::from_secs(60)).await.unwrap();
     store.renew(living, LONG).await.unwrap();
-    store.enter(dead, &bob, 1, SHORT).await.unwrap();
+    store.enter(dead, &bob, 1, Online, SHORT).await.unwrap();
     assert_eq!(expired(store).await, [bob]);
     assert!(is_online(store, &ada).await);
 }
@@ -131,8 +133,8 @@ pub async fn a_user_on_a_living_node_outlives_a_dead_one(store: &dyn PresenceSto
     let (living, dead) = (NodeId::generate(), NodeId::generate());
     let (ada, bob) = (user_id("ada"), user_id("bob"));
     enter(store, living, &ada).await;
-    store.enter(dead, &ada, 1, SHORT).await.unwrap();
-    store.enter(dead, &bob, 1, SHORT).await.unwrap();
+    store.enter(dead, &ada, 1, Online, SHORT).await.unwrap();
+    store.enter(dead, &bob, 1, Online, SHORT).await.unwrap();
     assert_eq!(expired(store).await, [bob]);
     assert!(is_online(store, &ada).await);
     assert!(store.leave(living, &ada).await.unwrap());
@@ -165,6 +167,27 @@ pub async fn a_status_lasts_while_online(store: &dyn PresenceStore) {
     assert_eq!(shown(&ada).await, [(ada.clone(), PresenceStatus::Online)]);
 }
 
+/// Whoever arrives is shown as chosen from the first moment on, and a later arrival on another node
+/// changes nothing of that.
+pub async fn who_arrives_is_shown_as_chosen(store: &dyn PresenceStore) {
+    let (one, two) = (NodeId::generate(), NodeId::generate());
+    let ada = user_id("ada");
+    let shown = async || store.statuses(std::slice::from_ref(&ada)).await.unwrap();
+    for status in [PresenceStatus::Invisible, PresenceStatus::Away, Online] {
+        let entered = store.enter(one, &ada, 1, status, LONG).await.unwrap();
+        assert!(entered.came_online);
+        assert_eq!(shown().await, [(ada.clone(), status)]);
+        store.enter(two, &ada, 1, Online, LONG).await.unwrap();
+        store.enter(one, &ada, 2, PresenceStatus::Away, LONG).await.unwrap();
+        assert_eq!(shown().await, [(ada.clone(), status)]);
+        store.leave(one, &ada).await.unwrap();
+        assert!(store.leave(two, &ada).await.unwrap());
+    }
+    store.enter(one, &ada, 1, PresenceStatus::Invisible, LONG).await.unwrap();
+    store.renew(one, SHORT).await.unwrap();
+    assert_eq!(expired_as(store).await, [(ada.clone(), PresenceStatus::Invisible)]);
+}
+
 /// Those online are told once each, and no more than asked for.
 pub async fn the_online_are_listed_up_to_a_limit(store: &dyn PresenceStore) {
     let (one, two) = (NodeId::generate(), NodeId::generate());
@@ -192,12 +215,12 @@ pub async fn a_node_is_told_that_its_lease_was_lost(store: &dyn PresenceStore) {
     let (ada, bob) = (user_id("ada"), user_id("bob"));
     assert_eq!(store.renew(node, LONG).await.unwrap(), Lease::Begun);
     assert_eq!(store.renew(node, LONG).await.unwrap(), Lease::Kept);
-    let entered = store.enter(node, &ada, 1, LONG).await.unwrap();
+    let entered = store.enter(node, &ada, 1, Online, LONG).await.unwrap();
     assert_eq!(entered, Entered { came_online: true, devices: 1, lease: Lease::Kept });
-    let entered = store.enter(other, &bob, 1, SHORT).await.unwrap();
+    let entered = store.enter(other, &bob, 1, Online, SHORT).await.unwrap();
     assert_eq!(entered.lease, Lease::Begun);
     assert_eq!(expired(store).await, std::slice::from_ref(&bob));
-    let entered = store.enter(other, &bob, 1, LONG).await.unwrap();
+    let entered = store.enter(other, &bob, 1, Online, LONG).await.unwrap();
     assert_eq!(entered, Entered { came_online: true, devices: 1, lease: Lease::Begun });
     assert_eq!(store.renew(other, LONG).await.unwrap(), Lease::Kept);
 }
@@ -220,14 +243,14 @@ pub async fn devices_are_counted_over_all_nodes(store: &dyn PresenceStore) {
     let (one, two, dead) = (NodeId::generate(), NodeId::generate(), NodeId::generate());
     let (ada, bob) = (user_id("ada"), user_id("bob"));
     let devices = async |node: NodeId, user: &UserId, count: u32| {
-        store.enter(node, user, count, LONG).await.unwrap().devices
+        store.enter(node, user, count, Online, LONG).await.unwrap().devices
     };
     assert_eq!(devices(one, &ada, 1).await, 1);
     assert_eq!(devices(two, &ada, 3).await, 4);
     assert_eq!(devices(one, &ada, 2).await, 5);
     assert_eq!(devices(one, &bob, 1).await, 1);
-    store.enter(dead, &ada, 7, LONG).await.unwrap();
-    store.enter(dead, &bob, 1, LONG).await.unwrap();
+    store.enter(dead, &ada, 7, Online, LONG).await.unwrap();
+    store.enter(dead, &bob, 1, Online, LONG).await.unwrap();
     // Not with a short lease: had that run out already, this would be the end.
     assert!(!store.leave(one, &bob).await.unwrap());
     store.renew(dead, SHORT).await.unwrap();
@@ -265,7 +288,7 @@ pub async fn many_users_of_a_dead_node_are_gone_at_once(store: &dyn PresenceStor
     let node = NodeId::generate();
     let users: BTreeSet<_> = (0..300).map(|n| user_id(&format!("user{n}"))).collect();
     for user in &users {
-        store.enter(node, user, 1, LONG).await.unwrap();
+        store.enter(node, user, 1, Online, LONG).await.unwrap();
     }
     store.renew(node, SHORT).await.unwrap();
     let mut gone = BTreeSet::new();

@@ -213,8 +213,8 @@ async fn follow(
     moves
 }
 
-/// A cursor that follows while messages come passes each once, and its counts are never more than
-/// what there is.
+/// A cursor that follows while messages come passes each once, and its counts are those of the
+/// messages up to the one that it says it has counted through.
 pub async fn a_cursor_among_messages_passes_each_once(store: &dyn Store) {
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
     let pair = direct(store, &ada, &bob).await;
@@ -237,6 +237,12 @@ pub async fn a_cursor_among_messages_passes_each_once(store: &dyn Store) {
         // Every other message is ada's, and she begins.
         assert_eq!(moved.passed, moved.to.div_ceil(2) - moved.from.div_ceil(2));
         assert!(moved.unread <= 10 && moved.unread_mentions == moved.unread);
+    }
+    for moved in &read {
+        let through = moved.counted_through;
+        assert!(moved.to <= through);
+        let unread = through.div_ceil(2) - moved.to.div_ceil(2);
+        assert_eq!(moved.unread, unread, "what was counted is said truly: {moved:?}");
     }
     let last = store.advance(pair, &bob, CursorKind::Read, None).await.unwrap().unwrap();
     assert_eq!(read.iter().chain([&last]).map(|moved| moved.passed).sum::<u64>(), 10);

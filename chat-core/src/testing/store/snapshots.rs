@@ -279,6 +279,7 @@ pub async fn totals_keep_up_with_messages(store: &dyn Store) {
             assert!(total.unread >= acknowledged);
             assert_eq!(total.unread % 3, 0, "a batch is seen whole or not at all");
             assert_eq!(total.conversations, u64::from(total.unread > 0));
+            assert_eq!(total.unread, (total.through - 2).min(100), "both are of one moment");
         }
     };
     futures::join!(writes, read);
