@@ -177,7 +177,7 @@ fn members_page(overfull: Vec<MemberProfile>, limit: usize) -> Page<MemberProfil
 }
 
 /// A conversation as whoever opened it sees it in the moment in which it is made: its members have
-/// joined, and nothing was said.
+/// joined, and nothing was said. Its place in the list is not known, since it could not be read.
 pub(super) fn as_opened(
     conversation: Conversation,
     change_seq: u64,
@@ -187,6 +187,7 @@ pub(super) fn as_opened(
     ConversationSummary {
         conversation_id: conversation.id,
         last_activity_at: conversation.created_at,
+        activity: 0,
         conversation,
         peer,
         last_seq: 0,

@@ -37,7 +37,12 @@ impl Chat {
         self.count_opening(actor).await?;
         let (chat, room) = (self.clone(), self.new_room(actor, room));
         let made = self.whole(async move { chat.make_room(room).await }).await?;
-        made.map(|room| as_opened(room, 1, None)).ok_or(TOO_MANY_MEMBERSHIPS)
+        let made = made.ok_or(TOO_MANY_MEMBERSHIPS)?;
+        // It is made, whether or not it can be read in this moment.
+        match self.own_summary(actor, made.id).await {
+            Ok(summary) => Ok(summary),
+            Err(_) => Ok(as_opened(made, 1, None)),
+        }
     }
 
     /// Joins a public room. Joining one that the actor is a member of changes nothing.

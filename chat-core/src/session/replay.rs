@@ -372,7 +372,7 @@ async fn announce(chat: &Chat, user: &UserId, part: Part) -> Result<Read, ChatEr
             summary.preview = summary.preview.filter(|preview| preview.seq <= summary.last_seq);
             // One page, however many there are: whoever wants the rest asks for it.
             let members = chat.first_members(conversation).await?;
-            let others = members.data.iter().map(|one| &one.user.id).filter(|id| **id != user.id);
+            let others = members.data.iter().map(|one| &one.user.id).filter(|id| *id != user);
             let others: Vec<_> = others.cloned().collect();
             let count = summary.conversation.member_count;
             let here = chat.engine.presence.of_members(others, count).await;

@@ -71,9 +71,14 @@ struct ShowsAnyName {
 }
 
 user_store! { ShowsAnyName: user users user_by_name search_users record_last_seen choose_presence;
-    async fn ensure_user(&self, new: NewUser) -> Result<EnsureUser, StoreError> {
-        let outcome = self.store.ensure_user(new.clone()).await?;
-        Ok(if outcome == EnsureUser::DisplayNameTaken { recorded(new) } else { outcome })
+    async fn ensure_users(&self, all: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        let mut outcomes = Vec::new();
+        for new in all {
+            let outcome = self.store.ensure_user(new.clone()).await?;
+            let shown = outcome == EnsureUser::DisplayNameTaken;
+            outcomes.push(if shown { recorded(new) } else { outcome });
+        }
+        Ok(outcomes)
     }
 }
 

@@ -105,7 +105,7 @@ pub async fn the_clock_orders_no_list(store: &dyn Store) {
     for second in [3_600, 0, 7_200] {
         let new = new_room(&ada, "room", chat_proto::Visibility::Public);
         let new = NewRoom { created_at: at(second), ..new };
-        rooms.push(store.create_room(new).await.unwrap().id);
+        rooms.push(opened(store.create_room(new).await).id);
     }
     let order = async || {
         let whole = store.summaries(&ada, None, 10).await.unwrap();

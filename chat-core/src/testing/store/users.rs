@@ -306,7 +306,7 @@ pub async fn users_seen_together_are_recorded_together(store: &dyn Store) {
         .map(|outcome| match outcome {
             EnsureUser::Created(user) => format!("+{}", user.id),
             EnsureUser::Existing(user) => format!("={}", user.id),
-            EnsureUser::UsernameTaken => "taken".to_owned(),
+            EnsureUser::UsernameTaken | EnsureUser::DisplayNameTaken => "taken".to_owned(),
         })
         .collect();
     assert_eq!(told, ["+ada", "=known", "taken", "+cy", "taken", "=ada", "+dan"]);
