@@ -200,6 +200,10 @@ pub struct HttpLimits {
     pub header_bytes: usize,
     /// The most bytes of a JSON body. Default 64 KiB.
     pub body_bytes: usize,
+    /// Requests an address may make each second, over time. Default 300.
+    pub requests_per_second: u32,
+    /// Requests an address may make at once. Default 3,000.
+    pub request_burst: u32,
 }
 
 impl Default for HttpLimits {
@@ -210,6 +214,8 @@ impl Default for HttpLimits {
             write_timeout_ms: 30_000,
             header_bytes: 16 * 1024,
             body_bytes: 64 * 1024,
+            requests_per_second: 300,
+            request_burst: 3_000,
         }
     }
 }

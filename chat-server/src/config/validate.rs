@@ -174,6 +174,8 @@ impl Config {
             ("limits.signals_per_second", limits.signals_per_second),
             ("limits.signal_burst", limits.signal_burst),
             ("limits.connects_per_minute", limits.connects_per_minute),
+            ("http.requests_per_second", self.http.requests_per_second),
+            ("http.request_burst", self.http.request_burst),
             ("websocket.fragments", self.websocket.fragments),
             ("websocket.frames_per_second", self.websocket.frames_per_second),
             ("websocket.frame_burst", self.websocket.frame_burst),

@@ -1,5 +1,6 @@
 //! All paths of the server.
 
+mod address_budget;
 mod catch_panic;
 mod dev_token;
 mod host;
@@ -27,6 +28,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use self::address_budget::{AddressBudget, refuse};
 use self::catch_panic::catch_panic;
 use self::ready::Readiness;
 use self::request_log::log_request;
@@ -48,6 +50,8 @@ struct Inner {
     pages: Router,
     /// How long an answer may take.
     limit: Duration,
+    /// How many requests an address may make.
+    budget: AddressBudget,
 }
 
 impl Site {
@@ -64,6 +68,7 @@ impl Site {
             ws,
             pages: pages(engine, leaving, config, limit),
             limit,
+            budget: AddressBudget::new(config),
         }))
     }
 
@@ -72,7 +77,10 @@ impl Site {
     /// Devices connect, and after a restart come back, all at one moment. So their path is looked at
     /// first, and they do not pay for the router.
     pub(crate) async fn answer(self, request: Request) -> Response {
-        let Inner { ws_path, ws, pages, limit } = &*self.0;
+        let Inner { ws_path, ws, pages, limit, budget } = &*self.0;
+        if let Err(wait) = budget.take(&request) {
+            return attend("(refused)", *limit, request, |request| refuse(request, wait)).await;
+        }
         if request.uri().path() == ws_path {
             let connect = |request| ws.handle(request).map(|response| response.map(Body::new));
             return attend(ws_path, *limit, request, connect).await;

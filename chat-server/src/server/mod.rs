@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use self::accept::Acceptor;
 use self::capacity::Capacity;
+pub(crate) use self::capacity::subscriber;
 use self::connection::ConnectionSettings;
 pub use self::error::StartError;
 use self::guarded::GuardedStream;

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::home::Home;
-use crate::person::Person;
+use crate::person::{Person, refused};
 use crate::server::Server;
 
 pub(crate) async fn a_flood_of_messages_is_refused_with_a_time_to_come_back(home: Home) {
@@ -114,4 +114,110 @@ pub(crate) async fn a_flood_of_pings_does_no_harm(home: Home) {
     let _ = ada.socket.flush().await;
     let mut other = Person::connect(&server, &token).await;
     other.does("ping", json!({})).await;
+}
+
+/// So slow that the time this takes adds nothing.
+const FEW_READS: [&str; 9] = [
+    "--dev",
+    "--set",
+    "limits.reads_per_second=1",
+    "--set",
+    "limits.read_burst=40",
+    "--set",
+    "limits.signals_per_second=1",
+    "--set",
+    "limits.signal_burst=40",
+];
+
+pub(crate) async fn what_one_user_reads_and_signals_is_limited_over_both_transports_together(
+    home: Home,
+) {
+    let server = Server::start_with(&home, &FEW_READS).await;
+    let tokens = [server.host_token("ada").await, server.host_token("bo").await];
+    let mut ada = Person::connect(&server, &tokens[0]).await;
+    let mut bo = Person::connect(&server, &tokens[1]).await;
+    let place = ada.opens("bo").await;
+    // Half of it over each.
+    let (mut by_socket, mut by_request) = (0, 0);
+    let path = format!("/conversations/{place}/messages");
+    for _ in 0..40 {
+        let page = json!({"conversationId": place});
+        match ada.begin("history.load", page).await {
+            Some(id) => match ada.answer(id).await.unwrap() {
+                Ok(_) => by_socket += 1,
+                Err(error) => assert_eq!(error["code"], "rate_limited"),
+            },
+            None => panic!("the connection has ended"),
+        }
+        let answer = server.request("GET", &path, Some(&tokens[0]), None).await;
+        match answer.status {
+            200 => by_request += 1,
+            status => {
+                assert_eq!((status, answer.code().as_str()), (429, "rate_limited"));
+                assert!(answer.header("retry-after").is_some(), "{}", answer.head);
+            }
+        }
+    }
+    assert!(by_socket > 0 && by_request > 0, "{by_socket} and {by_request}");
+    let read = by_socket + by_request;
+    assert!((39..=60).contains(&read), "{read} of 80 were read");
+    // Nobody else is limited by that, and neither is what ada sends.
+    bo.does("history.load", json!({"conversationId": place})).await;
+    ada.does("message.send", json!({"conversationId": place, "content": "hi"})).await;
+
+    let mut told = 0;
+    for n in 0..60 {
+        let kind = if n % 2 == 0 { "typing.start" } else { "typing.stop" };
+        let id = ada.begin(kind, json!({"conversationId": place})).await.unwrap();
+        told += usize::from(ada.answer(id).await.unwrap().is_ok());
+    }
+    assert!((40..60).contains(&told), "{told} of 60 signals passed");
+    ada.does("message.send", json!({"conversationId": place, "content": "last"})).await;
+    let mut turns = 0;
+    loop {
+        let frame = bo.frame().await.unwrap();
+        let kind = frame["type"].as_str().unwrap();
+        turns += usize::from(kind.starts_with("typing."));
+        if kind == "message.created" && frame["payload"]["message"]["content"] == "last" {
+            break;
+        }
+    }
+    // Four at once and two a second: however slow this machine is, not all of them.
+    assert!(turns < told, "{turns} turns of {told}");
+}
+
+pub(crate) async fn requests_of_an_address_are_limited_before_a_credential_is_looked_at(
+    home: Home,
+) {
+    let settings = [
+        "--dev",
+        "--set",
+        "connections.limit_loopback=true",
+        "--set",
+        "http.requests_per_second=1",
+        "--set",
+        "http.request_burst=50",
+    ];
+    let server = Server::start_with(&home, &settings).await;
+    let wrong = [("authorization", "Bearer nobody")];
+    let mut statuses = Vec::new();
+    for _ in 0..100 {
+        let answer = server.request("GET", "/conversations", Some("nobody"), None).await;
+        if answer.status == 429 {
+            assert_eq!(answer.code(), "rate_limited");
+            assert!(answer.json()["retryAfterMs"].as_u64().is_some_and(|ms| ms > 0));
+            assert!(answer.header("retry-after").is_some(), "{}", answer.head);
+        }
+        statuses.push(answer.status);
+    }
+    assert!(statuses.contains(&401), "{statuses:?}");
+    let limited = statuses.iter().filter(|status| **status == 429).count();
+    assert!(limited >= 20, "{limited} of 100 were limited");
+    // A handshake is a request as well; between the two a second may pass.
+    let handshakes = [
+        refused(&server, "/api/chat/ws", &wrong).await,
+        refused(&server, "/api/chat/ws", &wrong).await,
+        refused(&server, "/api/chat/ws", &wrong).await,
+    ];
+    assert!(handshakes.contains(&429), "{handshakes:?}");
 }

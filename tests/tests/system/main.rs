@@ -62,6 +62,8 @@ on_every_database! {
         a_flood_of_messages_is_refused_with_a_time_to_come_back
         a_reader_that_stops_is_closed_resumes_and_costs_bounded_memory
         a_flood_of_pings_does_no_harm
+        what_one_user_reads_and_signals_is_limited_over_both_transports_together
+        requests_of_an_address_are_limited_before_a_credential_is_looked_at
     }
     names {
         a_name_is_one_in_every_form_on_every_path
