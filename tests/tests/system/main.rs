@@ -87,6 +87,7 @@ on_every_database! {
         a_name_is_one_in_every_form_on_every_path
         a_name_that_misleads_is_refused
         a_mention_tells_whom_it_names
+    }
     unread {
         clients_that_read_nothing_take_nothing_from_others
     }
