@@ -147,19 +147,21 @@ impl Speaker for Visitor {
                     };
                     State::Leaving { last_word: None, code }
                 }
-                State::Checking { check, id, .. } => match check.await.unwrap_or_else(broken_off) {
-                    Ok(mut session) => {
-                        note(&session);
-                        if let Some(writer) = self.writer.take() {
-                            session.write_directly(writer);
+                State::Checking { check, id, .. } => {
+                    match check.await.unwrap_or_else(|error| Err(broken_off(&error))) {
+                        Ok(mut session) => {
+                            note(&session);
+                            if let Some(writer) = self.writer.take() {
+                                session.write_directly(writer);
+                            }
+                            State::Attached { session: Box::new(session), unanswered: *id }
                         }
-                        State::Attached { session: Box::new(session), unanswered: *id }
+                        Err(denied) => {
+                            denied.log();
+                            State::leaving(*id, denied.payload(), denied.close_code())
+                        }
                     }
-                    Err(denied) => {
-                        denied.log();
-                        State::leaving(*id, denied.payload(), denied.close_code())
-                    }
-                },
+                }
                 State::Attached { session, unanswered } => {
                     let mut outgoing = session.next().await;
                     if let Outgoing::Frames(frames) = &mut outgoing
@@ -181,11 +183,11 @@ impl Speaker for Visitor {
 }
 
 /// What comes of a check whose task broke off.
-fn broken_off(error: JoinError) -> Result<Session, Denied> {
+fn broken_off(error: &JoinError) -> Denied {
     if error.is_panic() {
         tracing::error!("the check of a token panicked");
     }
-    Err(Denied::Timeout)
+    Denied::Timeout
 }
 
 /// Puts the answer to `session.authenticate` behind `session.ready`, which is always first.

@@ -238,7 +238,7 @@ impl Hub {
     }
 
     /// Offers a delivery to these devices.
-    pub(crate) fn deliver_to_devices(&self, devices: &[Arc<Device>], delivery: &Delivery) {
+    pub(crate) fn deliver_to_devices(devices: &[Arc<Device>], delivery: &Delivery) {
         Device::deliver_to_all(devices, &Batch::new(delivery), |_| true);
     }
 

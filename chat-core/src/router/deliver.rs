@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::lane::{Change, Lane, Work};
 use super::{Router, causes};
-use crate::hub::{Delivery, Frame, Item, Unsubscribed};
+use crate::hub::{Delivery, Frame, Hub, Item, Unsubscribed};
 use crate::within::within;
 
 /// The most changes that travel as one delivery.
@@ -134,7 +134,7 @@ impl Router {
             while !under_way.is_over() && Instant::now() < deadline {
                 tokio::task::yield_now().await;
             }
-            self.hub.deliver_to_devices(devices, &telling);
+            Hub::deliver_to_devices(devices, &telling);
         }
         self.hub.fan_out(conversation, &telling, None);
         match unsubscribed {
