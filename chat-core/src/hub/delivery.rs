@@ -61,6 +61,8 @@ pub(crate) struct Frame {
     own: Option<(UserId, Bytes)>,
     /// The change it tells, if it tells one.
     change: Option<(ConversationId, u64)>,
+    /// The conversation of which it tells something, if it tells no change.
+    about: Option<ConversationId>,
 }
 
 impl Frame {
@@ -70,12 +72,20 @@ impl Frame {
     }
 
     pub(crate) fn signal(event: &SignalEvent, origin: Option<&Origin>) -> Self {
-        Self::new(event.encode(), origin)
+        let about = match event {
+            SignalEvent::ReceiptRead { conversation_id, .. }
+            | SignalEvent::ReceiptDelivered { conversation_id, .. }
+            | SignalEvent::TypingStarted { conversation_id, .. }
+            | SignalEvent::TypingStopped { conversation_id, .. }
+            | SignalEvent::UnreadChanged { conversation_id, .. } => Some(*conversation_id),
+            _ => None,
+        };
+        Self { about, ..Self::new(event.encode(), origin) }
     }
 
     fn new(text: String, origin: Option<&Origin>) -> Self {
         let own = origin.map(|o| (o.user.clone(), Event::with_origin(&text, o.session).into()));
-        Self { text: text.into(), own, change: None }
+        Self { text: text.into(), own, change: None, about: None }
     }
 
     /// The frame as all get it but the user whose session was its origin.
@@ -94,6 +104,11 @@ impl Frame {
     /// The change it tells, if it tells one.
     pub(crate) const fn tells(&self) -> Option<(ConversationId, u64)> {
         self.change
+    }
+
+    /// The conversation of a signal, if it is about one.
+    pub(crate) const fn about(&self) -> Option<ConversationId> {
+        self.about
     }
 }
 

@@ -356,9 +356,12 @@ impl Session {
             match item {
                 Item::Delivery(delivery) => {
                     let told = delivery.frames().iter().filter(|frame| {
-                        frame
-                            .tells()
-                            .is_none_or(|(place, number)| self.floors.lets_pass(place, number, now))
+                        // Who is told of a leaving first is told nothing that waited behind it.
+                        match (frame.tells(), frame.about()) {
+                            (Some((place, number)), _) => self.floors.lets_pass(place, number, now),
+                            (None, Some(place)) => !self.floors.is_barred(place),
+                            (None, None) => true,
+                        }
                     });
                     frames.extend(told.map(|frame| frame.text_for(&self.user.id)));
                 }
