@@ -81,7 +81,6 @@ mod router;
 mod session;
 mod sharded;
 mod tasks;
-mod turns;
 mod typing;
 mod within;
 

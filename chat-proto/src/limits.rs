@@ -30,9 +30,10 @@ pub struct Limits {
     /// same user wait. Sends do not count. Default 4.
     pub operations_at_once: usize,
     /// What a user may signal each second, over time: typing and receipts are 1 each, a change of
-    /// presence is 25. Default 50.
+    /// presence is 50. Default 100.
     pub signals_per_second: u32,
-    /// What a user may signal at once. Default 300.
+    /// What a user may signal at once: two devices that come back may acknowledge 200 conversations each.
+    /// Default 1,000.
     pub signal_burst: u32,
     /// The most conversations that one `session.resume` names. Default 1,000.
     pub resume_conversations: usize,
@@ -71,8 +72,8 @@ impl Default for Limits {
             reads_per_second: 50,
             read_burst: 500,
             operations_at_once: 4,
-            signals_per_second: 50,
-            signal_burst: 300,
+            signals_per_second: 100,
+            signal_burst: 1_000,
             resume_conversations: 1_000,
             resume_conversations_per_minute: 20_000,
             connects_per_minute: 120,

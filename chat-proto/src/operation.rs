@@ -107,7 +107,7 @@ operations! {
     /// One user, by id (REST).
     UserShow = "user.show": Read, 1;
     /// `presence.set`. A repeat, which nobody is told of, takes 1.
-    PresenceSet = "presence.set": Signal, 25;
+    PresenceSet = "presence.set": Signal, 50;
     /// `presence.list`, which looks at up to 1,000 users.
     PresenceList = "presence.list": Read, 5;
 }

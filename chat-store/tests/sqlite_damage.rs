@@ -33,8 +33,9 @@ async fn made(path: &Path) -> chat_core::proto::Conversation {
         visibility: Visibility::Public,
         owner: ada,
         created_at: Timestamp::UNIX_EPOCH,
+        max_memberships: usize::MAX,
     };
-    let room = store.create_room(room).await.unwrap();
+    let room = store.create_room(room).await.unwrap().conversation().unwrap();
     store.close().await;
     room
 }

@@ -33,6 +33,12 @@ impl Chat {
             let started = typing.start(id, &actor.user_id, Instant::now());
             started.then(|| router.next_version())
         };
+        // Who has left in this moment, by another device, is told of by the leaving.
+        let hub = &router.hub;
+        if hub.is_attached(&actor.user_id) && !hub.is_subscribed(&actor.user_id, id) {
+            lock(&self.engine.typing).leave(id, &actor.user_id);
+            return Ok(());
+        }
         if let Some(version) = version {
             let (conversation_id, user_id) = (id, actor.user_id.clone());
             let event = SignalEvent::TypingStarted { conversation_id, user_id, version };

@@ -33,10 +33,14 @@ impl Chat {
             let reason = "kind must be room: a direct conversation is opened";
             return Err(ChatError::Field { name: "kind", reason });
         }
-        let _turn = self.begin_write(actor, Operation::ConversationCreate).await?;
+        let turn = self.begin_write(actor, Operation::ConversationCreate).await?;
         self.count_opening(actor).await?;
         let (chat, room) = (self.clone(), self.new_room(actor, room));
-        let made = self.whole(async move { chat.make_room(room).await }).await?;
+        let making = async move {
+            let _turn = turn;
+            chat.make_room(room).await
+        };
+        let made = self.whole(making).await?;
         let made = made.ok_or(TOO_MANY_MEMBERSHIPS)?;
         // It is made, whether or not it can be read in this moment.
         match self.own_summary(actor, made.id).await {
@@ -57,7 +61,7 @@ impl Chat {
         actor: &Actor,
         target: &ConversationTarget,
     ) -> Result<ConversationSummary, ChatError> {
-        let _turn = self.begin_write(actor, Operation::ConversationJoin).await?;
+        let turn = self.begin_write(actor, Operation::ConversationJoin).await?;
         let id = match (target.conversation_id, &target.name) {
             (Some(id), _) => id,
             (None, Some(name)) => self.room_by_name(actor, name).await?,
@@ -67,7 +71,11 @@ impl Chat {
             }
         };
         let (chat, joining) = (self.clone(), actor.clone());
-        match self.whole(async move { chat.join_as_member(&joining, id).await }).await? {
+        let joining = async move {
+            let _turn = turn;
+            chat.join_as_member(&joining, id).await
+        };
+        match self.whole(joining).await? {
             // What is answered was read with the join: nothing that comes after it, be it a leaving
             // or a store that goes away, makes it a failure.
             JoinOutcome::Joined(_, summary) | JoinOutcome::Already(_, summary) => Ok(*summary),
@@ -93,10 +101,14 @@ impl Chat {
         id: ConversationId,
         confirm: bool,
     ) -> Result<(), ChatError> {
-        let _turn = self.begin_write(actor, Operation::ConversationLeave).await?;
+        let turn = self.begin_write(actor, Operation::ConversationLeave).await?;
         self.authorise(Action::Leave, actor, id).await?;
         let (chat, actor) = (self.clone(), actor.clone());
-        self.whole(async move { chat.leave_as_member(&actor, id, confirm).await }).await
+        let leaving = async move {
+            let _turn = turn;
+            chat.leave_as_member(&actor, id, confirm).await
+        };
+        self.whole(leaving).await
     }
 
     fn new_room(&self, actor: &Actor, room: CreateRoom) -> NewRoom {

@@ -15,6 +15,7 @@ use super::view::shown;
 use crate::broker::Subject;
 use crate::config::PresenceScope;
 use crate::error::ChatError;
+use crate::limit::Kind;
 use crate::router::{MAX_CONTACTS, RouterNotice, causes};
 use crate::sharded::lock;
 use crate::store::{Circle, Contact, Membership, only};
@@ -213,7 +214,7 @@ impl Presence {
             lock(&self.here).note_arrived([user.clone()]);
         }
         let audience = self.known_audience(user).await?;
-        let _turn = self.turns.of(user).await;
+        let _turn = self.turns.next(user, Kind::Write).await;
         let version = self.router.next_version();
         let statuses = within(timeout, self.store.statuses(std::slice::from_ref(user))).await?;
         let last_seen_at = last_seen_at.filter(|_| statuses.is_empty());

@@ -31,7 +31,7 @@ use crate::error::ChatError;
 use crate::router::{MAX_CONTACTS, Router, causes};
 use crate::sharded::lock;
 use crate::store::{StoreParts, only};
-use crate::turns::Turns;
+use crate::limit::{Kind, Turns};
 use crate::within::within;
 
 /// Users whose transitions are under way at once.
@@ -72,7 +72,7 @@ impl Presence {
             config,
             newcomers: Mutex::default(),
             shared,
-            turns: Turns::new(),
+            turns: Turns::new(1),
         }
     }
 
@@ -97,7 +97,7 @@ impl Presence {
 
     /// Records how many devices a user has here, if that is not what is recorded.
     async fn record(&self, user: &UserId) -> Recorded {
-        let _turn = self.turns.of(user).await;
+        let _turn = self.turns.next(user, Kind::Write).await;
         let (devices, known) = {
             let mut here = lock(&self.here);
             // Counted under the lock: of who leaves after that, it is noted after this.
@@ -118,7 +118,8 @@ impl Presence {
                 Ok((shown, audience)) => (shown, Some(audience)),
                 Err(error) => {
                     tracing::warn!(%user, error = %causes(&error), "cannot read how a user is shown");
-                    lock(&self.here).note_unrecorded(user, false, Instant::now());
+                    let away = error.is_store_away();
+                    lock(&self.here).note_unrecorded(user, away, Instant::now());
                     return Recorded::default();
                 }
             },
@@ -289,7 +290,7 @@ impl Presence {
 
     async fn leave(&self, user: UserId, told: Vec<ConversationId>, now: Instant) {
         let user = &user;
-        let _turn = self.turns.of(user).await;
+        let _turn = self.turns.next(user, Kind::Write).await;
         if self.router.hub.is_attached(user) || !lock(&self.here).is_entered(user) {
             return;
         }
@@ -325,7 +326,7 @@ impl Presence {
 
     /// Tells of a user of a node whose lease has run out.
     async fn tell_expired(&self, user: UserId) {
-        let _turn = self.turns.of(&user).await;
+        let _turn = self.turns.next(&user, Kind::Write).await;
         // The user may have come back, here or elsewhere, since the store answered.
         if !self.is_seen(&user).await {
             self.tell_offline(&user, &[]).await;
@@ -354,7 +355,7 @@ impl Presence {
 
     /// Sets how a user is shown while online, from now on and whenever the user comes back.
     pub(crate) async fn set(&self, user: &UserId, status: PresenceStatus) -> Result<(), ChatError> {
-        let _turn = self.turns.of(user).await;
+        let _turn = self.turns.next(user, Kind::Write).await;
         let timeout = self.config.call_timeout();
         let users = std::slice::from_ref(user);
         let before = within(timeout, self.store.statuses(users)).await?;

@@ -16,8 +16,9 @@ use super::{Router, causes};
 use crate::broker::Subject;
 use crate::error::ChatError;
 use crate::hub::Origin;
+use crate::limit::{Kind, Turns};
 use crate::sharded::lock;
-use crate::turns::Turns;
+
 use crate::within::within;
 
 /// When a count is told again that messages on their way to the devices may have crossed: each time
@@ -38,7 +39,7 @@ pub(super) struct UnreadCounts {
 
 impl UnreadCounts {
     pub(super) fn new() -> Self {
-        Self { turns: Turns::new(), waiting: Mutex::new(HashSet::new()) }
+        Self { turns: Turns::new(1), waiting: Mutex::new(HashSet::new()) }
     }
 
     /// Notes that a task will count; false if one will already, or there are too many.
@@ -122,7 +123,7 @@ impl Router {
         origin: Option<&Origin>,
     ) -> Result<bool, ChatError> {
         let timeout = self.config.call_timeout();
-        let Ok(_turn) = tokio::time::timeout(timeout, self.unread.turns.of(user)).await else {
+        let Ok(_turn) = tokio::time::timeout(timeout, self.unread.turns.next(user, Kind::Read)).await else {
             return Err(ChatError::Timeout);
         };
         if !self.hub.is_attached(user) {

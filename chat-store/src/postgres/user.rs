@@ -105,7 +105,7 @@ impl UserStore for PostgresStore {
     }
 
     async fn choose_presence(&self, id: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
-        let (id, word) = (id.clone(), word(&status)?);
+        let (id, word) = (id.clone(), word(status)?);
         let outcome = self.primary.write(Repeat::Harmless, move |session| {
             let update = sql("UPDATE chat_user SET presence = $2 WHERE id = $1")
                 .bind(id.as_str())

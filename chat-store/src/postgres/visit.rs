@@ -11,6 +11,9 @@ use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::value::integer;
 
+/// Longer than clocks go back: some 36,000 years, in microseconds.
+const ALWAYS: i64 = 1 << 60;
+
 /// The database's clock, in microseconds.
 macro_rules! now {
     () => {
@@ -72,7 +75,11 @@ impl VisitStore for PostgresStore {
         silent: Duration,
         limit: usize,
     ) -> Result<Vec<UserId>, StoreError> {
-        let silent = integer(silent.as_micros());
+        // Where no silence is asked for, no clock is either: it may have gone back.
+        let silent = match silent {
+            Duration::ZERO => -ALWAYS,
+            silent => integer(silent.as_micros()),
+        };
         let dead = sql(DEAD).bind(except.as_uuid()).bind(silent);
         // Most looks find nothing, and reading takes no transaction.
         if self.primary.row(dead).await?.is_none() {

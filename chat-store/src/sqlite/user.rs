@@ -116,7 +116,7 @@ impl UserStore for SqliteStore {
     }
 
     async fn choose_presence(&self, id: &UserId, status: PresenceStatus) -> Result<(), StoreError> {
-        let (id, word) = (id.clone(), word(&status)?);
+        let (id, word) = (id.clone(), word(status)?);
         let outcome = self.writer.write(move |connection| {
             Box::pin(async move {
                 sqlx::query("UPDATE chat_user SET presence = ?2 WHERE id = ?1")

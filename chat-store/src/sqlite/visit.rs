@@ -52,7 +52,11 @@ impl VisitStore for SqliteStore {
         silent: Duration,
         limit: usize,
     ) -> Result<Vec<UserId>, StoreError> {
-        let before = Timestamp::now().as_microsecond() - integer(silent.as_micros());
+        // Where no silence is asked for, no clock is either: it may have gone back.
+        let before = match silent {
+            Duration::ZERO => i64::MAX,
+            silent => Timestamp::now().as_microsecond() - integer(silent.as_micros()),
+        };
         let dead = "SELECT 1 FROM chat_node WHERE id <> ?1 AND alive_at <= ?2 LIMIT 1";
         let dead = sqlx::query(dead).bind(except.as_uuid()).bind(before);
         // Most looks find nothing, and reading does not wait for who writes.

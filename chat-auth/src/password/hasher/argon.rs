@@ -57,7 +57,7 @@ pub(super) fn hash(
         version: Some(version.into()),
         params: ParamsString::try_from(&params).map_err(HashError::Foreign)?,
         salt: Some(Salt::new(&salt)?),
-        hash: Some(compute(Argon2::new(algorithm, version, params), password, &salt, memory)?),
+        hash: Some(compute(&Argon2::new(algorithm, version, params), password, &salt, memory)?),
     };
     Ok(hash.to_string().into())
 }
@@ -79,12 +79,12 @@ pub(super) fn verify(
     if params.block_count() > MAX_STORED_KIB.max(memory.kept()) {
         return Err(HashError::TooCostly(params.block_count()));
     }
-    let computed = compute(Argon2::new(algorithm, version, params), password, salt, memory)?;
+    let computed = compute(&Argon2::new(algorithm, version, params), password, salt, memory)?;
     Ok(computed == *expected)
 }
 
 fn compute(
-    argon2: Argon2<'_>,
+    argon2: &Argon2<'_>,
     password: &SecretString,
     salt: &[u8],
     memory: &mut HashMemory,

@@ -11,6 +11,10 @@ use crate::password::device::DeviceId;
 
 /// How long a failure is remembered.
 const MEMORY: Duration = Duration::from_secs(15 * 60);
+/// The most tries of one allowance that wait for the outcome of others.
+const MAX_UNDECIDED: usize = 32;
+/// When a try may be made again for which there was no room among those who wait.
+const CROWDED_WAIT: Duration = Duration::from_secs(1);
 
 /// Whose failures are counted together. Each allowance has failures and waits of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,6 +107,10 @@ impl GuessLimit {
             .entry(allowance.clone())
             .or_insert_with(|| InFlight { count: 0, ended: watch::Sender::new(()) });
         if in_flight.count >= may_fail {
+            // They keep places in the line for a thread that hashes, which others need as well.
+            if in_flight.ended.receiver_count() >= MAX_UNDECIDED {
+                return Admission::Refused(Wait(CROWDED_WAIT));
+            }
             return Admission::Undecided(in_flight.ended.subscribe());
         }
         in_flight.count += 1;
