@@ -81,13 +81,16 @@ async fn both_lines_are_served_in_turn_and_nobody_waits_for_those_who_went_away(
     let hasher = PasswordHasher::new(CHEAP, 1, 8).unwrap();
     // Keeps the only thread until all others wait.
     let (release, released) = std::sync::mpsc::channel::<()>();
+    let (start, started) = oneshot::channel();
     let first = hasher.place(Priority::Unknown).unwrap();
     let blocked = first.run(move |_| {
+        let _ = start.send(());
         let _ = released.recv();
         Ok(())
     });
     let mut blocked = Box::pin(blocked);
     assert!(futures_poll(blocked.as_mut()).await);
+    started.await.unwrap();
     let order = Arc::new(std::sync::Mutex::new(Vec::new()));
     let mut waiting = Vec::new();
     for (name, priority) in [
