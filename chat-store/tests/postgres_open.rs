@@ -313,7 +313,9 @@ async fn a_node_of_the_version_before_takes_part_in_the_order_of_lists() {
     let ada = people::user(&store, "ada").await;
     let mut rooms = Vec::new();
     for _ in 0..3 {
-        rooms.push(store.create_room(people::new_room(&ada)).await.unwrap().id);
+        rooms.push(
+            store.create_room(people::new_room(&ada)).await.unwrap().conversation().unwrap().id,
+        );
     }
     let order = async || {
         let list = store.summaries(&ada, None, 9).await.unwrap();

@@ -172,7 +172,7 @@ async fn conversations_of_an_earlier_version_come_last_in_the_order_of_their_tim
     for second in [30, 10, 20, 40] {
         let created_at = jiff::Timestamp::from_second(second).unwrap();
         let room = NewRoom { created_at, ..people::new_room(&ada) };
-        rooms.push(store.create_room(room).await.unwrap().id);
+        rooms.push(store.create_room(room).await.unwrap().conversation().unwrap().id);
     }
     store.close().await;
     let options = SqliteConnectOptions::new().filename(&path);

@@ -28,10 +28,10 @@ pub use store::{Entered, Lease, PresenceStore};
 
 use crate::config::{ChatConfig, PresenceScope};
 use crate::error::ChatError;
+use crate::limit::{Kind, Turns};
 use crate::router::{MAX_CONTACTS, Router, causes};
 use crate::sharded::lock;
 use crate::store::{StoreParts, only};
-use crate::limit::{Kind, Turns};
 use crate::within::within;
 
 /// Users whose transitions are under way at once.

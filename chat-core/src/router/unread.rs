@@ -123,7 +123,9 @@ impl Router {
         origin: Option<&Origin>,
     ) -> Result<bool, ChatError> {
         let timeout = self.config.call_timeout();
-        let Ok(_turn) = tokio::time::timeout(timeout, self.unread.turns.next(user, Kind::Read)).await else {
+        let Ok(_turn) =
+            tokio::time::timeout(timeout, self.unread.turns.next(user, Kind::Read)).await
+        else {
             return Err(ChatError::Timeout);
         };
         if !self.hub.is_attached(user) {

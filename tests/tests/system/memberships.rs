@@ -47,10 +47,10 @@ pub(crate) async fn a_limit_on_memberships_holds_for_what_is_made_at_once(home: 
     // The same over sockets, with joins and rooms that are made by their names among them.
     let mut cy = Person::connect(&server, &server.host_token("cy").await).await;
     let mut ids = Vec::new();
-    for n in 0..16 {
+    for (n, peer) in peers.iter().enumerate() {
         let (kind, payload) = match n % 2 {
             0 => ("conversation.create", json!({"name": format!("other {n}")})),
-            _ => ("conversation.open", json!({"userId": peers[n]})),
+            _ => ("conversation.open", json!({"userId": peer})),
         };
         ids.push(cy.begin(kind, payload).await.unwrap());
     }
