@@ -12,7 +12,7 @@ use crate::password::device::DeviceId;
 /// How long a failure is remembered.
 const MEMORY: Duration = Duration::from_secs(15 * 60);
 /// The most tries of one allowance that wait for the outcome of others.
-const MAX_UNDECIDED: usize = 32;
+const MAX_UNDECIDED: usize = 64;
 /// When a try may be made again for which there was no room among those who wait.
 const CROWDED_WAIT: Duration = Duration::from_secs(1);
 
