@@ -681,7 +681,11 @@ async fn what_the_presence_store_forgets_is_recorded_anew() {
         .collect();
     assert!(told.iter().all(|told| *told == ("bo", "away")), "nobody else: {told:?}");
     let seen = Device::attach(&a.chat, "ada").await.ready["presence"].take();
-    assert_eq!(seen, json!([{"userId": "bo", "status": "away"}]));
+    assert_eq!(
+        (seen[0]["userId"].as_str(), seen[0]["status"].as_str()),
+        (Some("bo"), Some("away"))
+    );
+    assert_eq!(seen.as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

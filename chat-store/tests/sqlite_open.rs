@@ -119,6 +119,10 @@ async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
         "DROP INDEX chat_message_client",
         "CREATE UNIQUE INDEX chat_message_client
            ON chat_message (conversation_id, sender_id, client_id)",
+        "DROP TABLE chat_promotion",
+        "DROP TABLE chat_visit",
+        "DROP TABLE chat_node",
+        "ALTER TABLE chat_user DROP COLUMN presence",
         "DROP TABLE chat_user_skeleton",
         "DROP TABLE chat_key_version",
         "DROP TRIGGER chat_message_advances_head",
@@ -131,7 +135,7 @@ async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
     }
     let store = open(&path).await.unwrap();
     let pending = store.pending_migrations().await.unwrap();
-    assert_eq!(pending.iter().map(|one| one.version).collect::<Vec<_>>(), [4, 5, 7, 8]);
+    assert_eq!(pending.iter().map(|one| one.version).collect::<Vec<_>>(), [4, 5, 6, 7, 8, 10]);
     store.migrate().await.unwrap();
     assert!(store.pending_migrations().await.unwrap().is_empty());
     let index = "SELECT 1 FROM sqlite_schema WHERE name = 'chat_message_change'";

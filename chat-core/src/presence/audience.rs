@@ -186,6 +186,7 @@ impl Presence {
 
     /// Makes up for what could not be told while the store was away, if it is back.
     pub(crate) async fn make_up(&self) {
+        self.store_choices().await;
         for _ in 0..MAKE_UP_AT_ONCE {
             let next = lock(&self.here).owed.keys().next().cloned();
             let Some(user) = next else { return };

@@ -5,6 +5,7 @@
 //! nodes is told to those who may see it. A node that dies is missed when its lease runs out.
 
 mod audience;
+mod choices;
 mod grace;
 mod here;
 mod lease;
@@ -20,6 +21,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 pub(crate) use audience::{Audience, MAKE_UP};
+use choices::Choices;
 use here::{Here, News};
 use newcomers::Newcomers;
 #[cfg(feature = "testing")]
@@ -51,6 +53,8 @@ pub(crate) struct Presence {
     here: Mutex<Here>,
     /// Who has joined a conversation and is yet to be shown to its members. Held for a push or a swap.
     newcomers: Mutex<Newcomers>,
+    /// How users want to be shown of whom the store does not know it yet. Held for a look.
+    choices: Mutex<Choices>,
     /// One transition of a user at a time.
     turns: Turns,
 }
@@ -71,6 +75,7 @@ impl Presence {
             here: Mutex::new(Here::new(config.presence_grace())),
             config,
             newcomers: Mutex::default(),
+            choices: Mutex::default(),
             shared,
             turns: Turns::new(1),
         }
@@ -362,21 +367,23 @@ impl Presence {
         let Some((_, before)) = before.into_iter().next() else {
             return Err(ChatError::Conflict("presence can be set while a session is connected"));
         };
-        // First for good: it must not be forgotten once others have seen it.
-        within(timeout, self.stores.users.choose_presence(user, status)).await?;
         within(timeout, self.store.set_status(user, status)).await?;
-        let shown = status.as_shown();
         lock(&self.here).choose(user, status);
-        if before.as_shown() == shown {
-            return Ok(());
-        }
-        if shown == PresenceStatus::Offline {
-            // As others see it, the user goes now.
-            self.tell_offline(user, &[]).await;
-        } else {
-            self.tell_shown(user, shown, None).await;
-        }
-        Ok(())
+        let shown = status.as_shown();
+        let telling = async {
+            if before.as_shown() == shown {
+                return;
+            }
+            if shown == PresenceStatus::Offline {
+                // As others see it, the user goes now.
+                self.tell_offline(user, &[]).await;
+            } else {
+                self.tell_shown(user, shown, None).await;
+            }
+        };
+        // A store that hangs keeps neither waiting for the other.
+        let (stored, ()) = futures::future::join(self.store_choice(user, status), telling).await;
+        stored
     }
 
     /// Whether others see a user as being here.

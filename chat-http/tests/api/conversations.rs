@@ -127,7 +127,7 @@ async fn unread_messages_are_counted_until_they_are_read() {
         api.ada().sends(&direct, text).await;
     }
     let count = api.bo().get("/conversations/unread-count").await.ok(200);
-    assert_eq!(count, json!({"unread": 3, "unreadMentions": 1, "conversations": 1}));
+    assert_eq!(count, json!({"unread": 3, "unreadMentions": 1, "conversations": 1, "through": 5}));
 
     let delivered = format!("/conversations/{direct}/delivered");
     let receipt = api.bo().post_nothing(&delivered).await.ok(200);
@@ -135,13 +135,13 @@ async fn unread_messages_are_counted_until_they_are_read() {
 
     let read = format!("/conversations/{direct}/read");
     let receipt = api.bo().post(&read, json!({"seq": 2})).await.ok(200);
-    assert_eq!(receipt, json!({"read": 2, "seq": 2, "unread": 1}));
+    assert_eq!(receipt, json!({"read": 2, "seq": 2, "unread": 1, "throughSeq": 3}));
     let receipt = api.bo().post(&read, json!({"seq": 1})).await.ok(200);
-    assert_eq!(receipt, json!({"read": 0, "seq": 2, "unread": 1}), "never back");
+    assert_eq!(receipt, json!({"read": 0, "seq": 2, "unread": 1, "throughSeq": 3}), "never back");
     let receipt = api.bo().post_nothing(&read).await.ok(200);
-    assert_eq!(receipt, json!({"read": 1, "seq": 3, "unread": 0}));
+    assert_eq!(receipt, json!({"read": 1, "seq": 3, "unread": 0, "throughSeq": 3}));
     let receipt = api.bo().post(&read, json!({})).await.ok(200);
-    assert_eq!(receipt, json!({"read": 0, "seq": 3, "unread": 0}));
+    assert_eq!(receipt, json!({"read": 0, "seq": 3, "unread": 0, "throughSeq": 3}));
     let beyond = api.bo().post(&read, json!({"seq": u64::MAX})).await.ok(200);
     assert_eq!(beyond["seq"], 3);
     let count = api.bo().get("/conversations/unread-count").await.ok(200);

@@ -46,7 +46,7 @@ fn rows() -> Vec<Row> {
         row(GET, "/conversations/unread-count", Value::Null, 200, 200),
         row(GET, "/conversations/{room}", Value::Null, 200, 404),
         row(POST, "/conversations/{room}/join", Value::Null, 200, 404),
-        row(POST, "/conversations/{room}/leave", Value::Null, 204, 404),
+        row(POST, "/conversations/{room}/leave?confirm=true", Value::Null, 204, 404),
         row(GET, "/conversations/{room}/members", Value::Null, 200, 404),
         row(GET, "/conversations/{room}/messages", Value::Null, 200, 404),
         row(GET, "/conversations/{room}/messages?around=1", Value::Null, 200, 404),

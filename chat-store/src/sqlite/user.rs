@@ -51,6 +51,13 @@ pub(super) const SEARCH: &str = concat!(
 #[async_trait]
 impl UserStore for SqliteStore {
     async fn ensure_users(&self, users: Vec<NewUser>) -> Result<Vec<EnsureUser>, StoreError> {
+        // Reading does not wait for who writes, and most are known.
+        let ids: Vec<_> = users.iter().map(|user| user.id.clone()).collect();
+        let known = self.users(&ids).await?;
+        if ids.iter().all(|id| known.iter().any(|user| user.id == *id)) {
+            let found = ids.iter().filter_map(|id| known.iter().find(|user| user.id == *id));
+            return Ok(found.cloned().map(EnsureUser::Existing).collect());
+        }
         let outcomes = self.writer.write(|connection| {
             Box::pin(async move {
                 let mut outcomes = Vec::with_capacity(users.len());

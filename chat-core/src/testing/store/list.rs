@@ -260,7 +260,7 @@ mod tests {
             include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("pub mod "));
         let sources = sources!(
             accounts batches changes conversations cursors inbox limits logins members memberships
-            messages missed presence probe races refusals snapshots users
+            messages missed presence probe races refusals snapshots users visits
         );
         for module in modules {
             let name = module.trim_end_matches(';');
