@@ -190,10 +190,12 @@ impl Client {
         let head = String::from_utf8(self.read.drain(..end).collect()).unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers: HashMap<String, String> = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-            .collect();
+        let mut headers: HashMap<String, String> = HashMap::new();
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            let values = headers.entry(name.to_lowercase()).or_default();
+            // One that comes more than once has a line for each.
+            *values = [values.as_str(), value].join("\n").trim_start().to_owned();
+        }
         let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
         while self.read.len() < length {
             assert!(self.read_more().await, "the answer is cut off");
