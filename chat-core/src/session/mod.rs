@@ -356,10 +356,13 @@ impl Session {
             match item {
                 Item::Delivery(delivery) => {
                     let told = delivery.frames().iter().filter(|frame| {
-                        // Who is told of a leaving first is told nothing that waited behind it.
+                        // Who is told of a leaving first is told nothing that waited behind it; while
+                        // the store is away, changes are held back and signals are not.
                         match (frame.tells(), frame.about()) {
                             (Some((place, number)), _) => self.floors.lets_pass(place, number, now),
-                            (None, Some(place)) => !self.floors.is_barred(place),
+                            (None, Some(place)) => {
+                                !self.floors.is_barred(place) || self.postponed.tells_of(place)
+                            }
                             (None, None) => true,
                         }
                     });
