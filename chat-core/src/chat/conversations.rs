@@ -4,11 +4,13 @@ use chat_proto::{
 };
 use jiff::Timestamp;
 
-use super::rooms::TOO_MANY_MEMBERSHIPS;
 use super::{Actor, Chat};
 use crate::access::Action;
 use crate::error::ChatError;
 use crate::store::{InboxPosition, NewDirect, OpenOutcome, UnreadTotal};
+
+pub(super) const TOO_MANY_MEMBERSHIPS: ChatError =
+    ChatError::TooMany("you are a member of as many conversations as allowed: leave one first");
 
 impl Chat {
     /// The direct conversation with another user, made on first use.

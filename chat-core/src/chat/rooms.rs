@@ -7,14 +7,11 @@ use chat_proto::{
 };
 use jiff::Timestamp;
 
-use super::conversations::as_opened;
+use super::conversations::{TOO_MANY_MEMBERSHIPS, as_opened};
 use super::{Actor, Chat};
 use crate::access::Action;
 use crate::error::ChatError;
 use crate::store::{JoinOutcome, LeaveOutcome, NewRoom, OpenOutcome, RoomPosition};
-
-pub(super) const TOO_MANY_MEMBERSHIPS: ChatError =
-    ChatError::TooMany("you are a member of as many conversations as allowed: leave one first");
 
 impl Chat {
     /// Makes a room, with the actor as its owner.

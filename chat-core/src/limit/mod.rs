@@ -4,6 +4,7 @@
 mod budgets;
 mod counted;
 mod shared;
+mod subscriber;
 mod table;
 mod turns;
 
@@ -17,6 +18,7 @@ pub(crate) use counted::{Counted, CountedLimit, Counting};
 #[cfg(feature = "testing")]
 pub use shared::MockSharedLimits;
 pub use shared::{Limit, LimitKey, SharedLimits, Verdict};
+pub use subscriber::subscriber;
 pub use table::RateLimiter;
 pub(crate) use turns::{Kind, Turn, Turns};
 

@@ -5,6 +5,7 @@
 //! change; this says who of the newcomers is online.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use chat_proto::{ConversationId, UserId};
 
@@ -28,6 +29,20 @@ pub(super) struct Newcomers {
     count: usize,
     /// Whether a task is showing some.
     showing: bool,
+}
+
+/// A task that shows newcomers. Should it break off, the next newcomer starts another.
+struct Showing<'a> {
+    newcomers: &'a Mutex<Newcomers>,
+    is_done: bool,
+}
+
+impl Drop for Showing<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            lock(self.newcomers).showing = false;
+        }
+    }
 }
 
 impl Presence {
@@ -54,6 +69,7 @@ impl Presence {
 
     /// Shows newcomers for as long as there are any.
     pub(crate) async fn introduce_newcomers(&self) {
+        let mut showing = Showing { newcomers: &self.newcomers, is_done: false };
         loop {
             // Lets those who joined in the same moment come along.
             tokio::task::yield_now().await;
@@ -64,6 +80,7 @@ impl Presence {
                 std::mem::take(&mut newcomers.waiting)
             };
             if waiting.is_empty() {
+                showing.is_done = true;
                 return;
             }
             for (conversation, users) in waiting {

@@ -164,6 +164,8 @@ impl Lane {
     /// Marks the task as ended, whatever is left.
     pub(super) fn stop(&self) {
         lock(&self.state).running = false;
+        // Nobody else would tell those who wait for what it does not tell.
+        self.told.notify_waiters();
     }
 
     /// Waits for an arrival. Safe to cancel.

@@ -8,14 +8,13 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use chat_core::auth::PeerAddress;
-use chat_core::limit::{Quota, RateLimiter};
+use chat_core::limit::{Quota, RateLimiter, subscriber};
 use chat_core::proto::ErrorCode;
 use tokio::time::Instant;
 
 use super::problem::{PROBLEM_JSON, body, status};
 use super::request_log::RequestId;
 use crate::config::Config;
-use crate::server::subscriber;
 
 /// How many requests an address may make: counted before anything is looked at, so that a stranger,
 /// who has no budget of a user's, cannot have credentials checked without end. The handshake of a

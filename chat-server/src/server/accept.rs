@@ -8,10 +8,11 @@ use tokio_util::task::TaskTracker;
 
 use super::backoff::Backoff;
 use super::capacity::Capacity;
-use super::connection::{self, ConnectionSettings};
+use super::connection;
 use super::guarded::GuardedStream;
 use super::keep_alive::{Exchanges, KeepAlive};
 use super::refusal::refusal;
+use super::settings::ConnectionSettings;
 use crate::http::Site;
 
 /// How many connections are taken at once: when thousands come in one moment, as after a restart, those who

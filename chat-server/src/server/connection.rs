@@ -2,7 +2,6 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use chat_core::auth::PeerAddress;
@@ -14,19 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::guarded::GuardedStream;
 use super::keep_alive::{Exchanges, RequestEnd};
+use super::settings::ConnectionSettings;
 use crate::http::Site;
-
-/// What one connection may cost, whatever its requests are.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ConnectionSettings {
-    /// How long a request's head may take: the first from when the connection is made, each other
-    /// from its first byte.
-    pub(super) header_timeout: Duration,
-    /// The most bytes of a request's head; more is answered with 431.
-    pub(super) header_bytes: usize,
-    /// How long a client may take nothing of what is written to it.
-    pub(super) write_timeout: Duration,
-}
 
 /// Serves the requests of one connection, until the client ends it, or `stop` and the request at
 /// hand is answered, or `cut`.

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::capacity::Place;
-use super::connection::ConnectionSettings;
 use super::keep_alive::{Exchanges, Phase};
+use super::settings::ConnectionSettings;
 
 /// A connection that keeps its place until it is closed, whoever owns it by then: an upgraded
 /// connection leaves the HTTP server, but not the count.

@@ -8,6 +8,7 @@ mod error;
 mod guarded;
 mod keep_alive;
 mod refusal;
+mod settings;
 
 use std::future::Future;
 use std::io;
@@ -24,11 +25,10 @@ use tokio_util::task::TaskTracker;
 
 use self::accept::Acceptor;
 use self::capacity::Capacity;
-pub(crate) use self::capacity::subscriber;
-use self::connection::ConnectionSettings;
 pub use self::error::StartError;
 use self::guarded::GuardedStream;
 use self::keep_alive::KeepAlive;
+use self::settings::ConnectionSettings;
 use crate::config::Config;
 use crate::http::Site;
 use crate::{Engine, demo};

@@ -4,17 +4,16 @@
 mod bounded;
 mod guesses;
 mod known_addresses;
-mod network;
 mod rate;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chat_core::limit::subscriber;
 pub(super) use guesses::Allowance;
 use guesses::{Admission, GuessLimit, Outcome};
 use known_addresses::KnownAddresses;
-use network::subscriber;
 use rate::RateLimit;
 
 use super::device::DeviceId;

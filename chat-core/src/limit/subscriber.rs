@@ -1,8 +1,12 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The address as one subscriber has it: an IPv4 address as such, however it is written, and the
-/// /64 network of an IPv6 address, which is the least that a subscriber is given.
-pub(super) fn subscriber(address: IpAddr) -> IpAddr {
+/// /64 network of an IPv6 address, which is the least that a subscriber is given. Loopback addresses are
+/// left as they are.
+///
+/// For limits by address: whoever has one network has 2⁶⁴ addresses.
+#[must_use]
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
             Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()
